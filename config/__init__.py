@@ -1,0 +1,1 @@
+"""The wiring: settings, paths, servers. It knows every app; no app imports it except `config.api`."""

@@ -1,0 +1,17 @@
+"""What a caller may do: every view names the scope it asks for."""
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from config.api.authentication import Caller
+
+
+class HasScope(BasePermission):
+    """The caller's key has the view's `required_scope`. A view that names none lets nobody in."""
+
+    message = "This API key does not have the scope that is needed here."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        scope = getattr(view, "required_scope", None)
+        return isinstance(request.auth, Caller) and scope is not None and request.auth.allows(scope)

@@ -1,0 +1,91 @@
+"""Reads the environment: each setting once, typed, refused with its name when it makes no sense."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Typed access to environment variables. An empty value counts as not set.
+
+    Every method raises ImproperlyConfigured, naming the variable and never its value
+    (it may be a secret), when the text cannot be what is asked for.
+    """
+
+    values: Mapping[str, str]
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.values.get(name, "").strip() or default
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        word = self.text(name).lower()
+        if not word:
+            return default
+        if word in TRUE_WORDS:
+            return True
+        if word in FALSE_WORDS:
+            return False
+        raise ImproperlyConfigured(f"{name} must be one of 1/0, true/false, yes/no, on/off.")
+
+    def whole(self, name: str, default: int, *, least: int = 0, most: int | None = None) -> int:
+        try:
+            number = int(self.text(name, str(default)))
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} must be a whole number.") from None
+        if number < least or (most is not None and number > most):
+            limits = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise ImproperlyConfigured(f"{name} must be {limits}.")
+        return number
+
+    def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
+        """A list separated by commas; blanks around the words and empty words are dropped."""
+        found = [word.strip() for word in self.text(name).split(",")]
+        return [word for word in found if word] or list(default)
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        word = self.text(name, default)
+        if word not in choices:
+            raise ImproperlyConfigured(f"{name} must be one of: {', '.join(choices)}.")
+        return word
+
+    def folder(self, name: str, default: Path) -> Path:
+        return Path(self.text(name, str(default))).expanduser().absolute()
+
+    def url(self, name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
+        address = self.text(name, default)
+        if address and address.partition("://")[0] not in schemes:
+            raise ImproperlyConfigured(f"{name} must be a URL with one of: {', '.join(schemes)}.")
+        return address.rstrip("/") if address.startswith("http") else address
+
+
+def from_process() -> Environment:
+    return Environment(os.environ)
+
+
+def kept_secret(path: Path) -> str:
+    """The secret kept in a file, made (256 random bits, mode 0600) the first time.
+
+    Two processes that start together agree: the file is created exclusively, and the loser
+    reads what the winner wrote. Raises OSError when the folder cannot be written.
+    """
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

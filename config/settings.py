@@ -1,0 +1,318 @@
+"""Every setting, read once from the environment (docs/configuration.md lists the names)."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from config.databases import database_from_url
+from config.env import from_process, kept_secret
+
+ENV = from_process()
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+# --- What kind of running this is ---------------------------------------------------------
+# demo: what `make run` uses; callers on loopback without a credential act as account `default`.
+# production: every caller proves who it is. test: the suite.
+RAPPORT_ENV = ENV.choice("RAPPORT_ENV", ("demo", "production", "test"), "production")
+DEBUG = False
+TESTING = RAPPORT_ENV == "test"
+DATA_DIR = ENV.folder("RAPPORT_DATA", BASE_DIR / "var")
+HOST = ENV.text("HOST", "127.0.0.1")
+PORT = ENV.whole("PORT", 8000, least=1, most=65535)
+PUBLIC_BASE_URL = ENV.url("PUBLIC_BASE_URL", f"http://127.0.0.1:{PORT}", schemes=("http", "https"))
+SECURE = PUBLIC_BASE_URL.startswith("https://")
+
+SECRET_KEY = ENV.text("SECRET_KEY") or kept_secret(DATA_DIR / "secret_key")
+# Newest first; the others only decrypt (`manage.py rotate_secrets` re-encrypts).
+ENCRYPTION_KEYS = ENV.words("RAPPORT_ENCRYPTION_KEYS") or [kept_secret(DATA_DIR / "encryption_key")]
+
+# --- Who may reach it ---------------------------------------------------------------------
+PUBLIC_HOST = PUBLIC_BASE_URL.partition("://")[2].partition("/")[0].partition(":")[0]
+LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS = ENV.words("ALLOWED_HOSTS") or sorted({*LOOPBACK_HOSTS, PUBLIC_HOST})
+CSRF_TRUSTED_ORIGINS = ENV.words("CSRF_TRUSTED_ORIGINS") or ([PUBLIC_BASE_URL] if SECURE else [])
+CORS_ALLOWED_ORIGINS = ENV.words("CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_CREDENTIALS = False
+# How many proxies in front of us write X-Forwarded-For; 0 ignores the header.
+TRUSTED_PROXIES = ENV.whole("TRUSTED_PROXIES", 0, most=8)
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = False  # the proxy that ends TLS redirects; daphne itself speaks plain HTTP
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+SECURE_HSTS_PRELOAD = SECURE
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+X_FRAME_OPTIONS = "DENY"
+APPEND_SLASH = False  # the documented paths have no trailing slash; a redirected POST loses its body
+
+# --- Apps, bottom layer first (docs/architecture.md) ---------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "channels",
+    "corsheaders",
+    "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "config.api",
+    "personas",
+    "knowledge",
+    "crm",
+    "interviews",
+    "voice",
+    "campaigns",
+    "config.system",
+]
+
+MIDDLEWARE = [
+    "config.api.metadata.RequestMetadataMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.api.security.DemoGuardMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- Data ---------------------------------------------------------------------------------
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": database_from_url(
+        ENV.text("DATABASE_URL"), sqlite_file=DATA_DIR / "rapport.sqlite3", testing=TESTING
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Threads that do database work for async views and sockets, each with one connection.
+DATABASE_THREADS = ENV.whole("RAPPORT_DATABASE_THREADS", 8, least=1, most=64)
+
+# The broker, the channel layer and the rate-limit counters. `serve` starts a private Redis on
+# this socket when no REDIS_URL is given.
+REDIS_SOCKET = DATA_DIR / "redis.sock"
+REDIS_URL = ENV.url(
+    "REDIS_URL", f"unix://{REDIS_SOCKET}", schemes=("redis", "rediss", "unix")
+)
+EMBEDDED_REDIS = not ENV.text("REDIS_URL")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "rapport"},
+    }
+}
+
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 75  # seconds; tasks are written to need less than 60
+CELERY_TASK_TIME_LIMIT = 90  # seconds
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_timeout": 10}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_ALWAYS_EAGER = TESTING
+CELERY_TASK_EAGER_PROPAGATES = TESTING
+CELERY_TASK_ROUTES = {"campaigns.tasks.send_due": {"queue": "mail"}}
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# A sweep finds from rows the work whose wake-up was lost. A sweep still waiting when the next
+# one is due adds nothing, so it expires.
+SWEEPS = ("crm", "knowledge", "interviews", "campaigns", "config.system")
+CELERY_BEAT_SCHEDULE = {
+    f"{app} sweep": {
+        "task": f"{app}.tasks.sweep",
+        "schedule": 30.0,
+        "options": {"expires": 25},
+    }
+    for app in SWEEPS
+}
+
+# --- Files --------------------------------------------------------------------------------
+MEDIA_ROOT = DATA_DIR / "files"
+MEDIA_URL = ""  # nothing is served by path: downloads are views that check who asks
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+AWS_STORAGE_BUCKET_NAME = ENV.text("AWS_S3_BUCKET")
+AWS_ACCESS_KEY_ID = ENV.text("AWS_ACCESS_KEY_ID") or None
+AWS_SECRET_ACCESS_KEY = ENV.text("AWS_SECRET_ACCESS_KEY") or None
+AWS_S3_REGION_NAME = ENV.text("AWS_REGION", "us-east-1")
+AWS_S3_ENDPOINT_URL = ENV.url("AWS_S3_ENDPOINT_URL", schemes=("http", "https")) or None
+AWS_QUERYSTRING_EXPIRE = 300  # seconds a presigned download lives
+AWS_DEFAULT_ACL = None
+AWS_S3_FILE_OVERWRITE = True  # our keys carry ids: writing one again must not make a second object
+STORAGES = {
+    "default": (
+        {"BACKEND": "config.storage.PatientS3Storage"}
+        if AWS_STORAGE_BUCKET_NAME
+        else {"BACKEND": "config.storage.PrivateFolderStorage"}
+    ),
+    "staticfiles": {"BACKEND": "config.storage.HashedStaticFiles"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440  # bytes of a body that is not a file
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+MAX_DOCUMENT_BYTES = ENV.whole("RAPPORT_MAX_DOCUMENT_MB", 50, least=1, most=500) * 1024 * 1024
+
+# --- Words and times ----------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("pl", "Polski"), ("ar", "العربية")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = ENV.text("TIME_ZONE", "UTC")
+
+# --- The API --------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "config.api.authentication.ApiKeyAuthentication",
+        "config.api.authentication.DemoAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.CallerThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "config.api.pagination.KeysetPagination",
+    "PAGE_SIZE": 50,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.api.handler.handle_exception",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Rapport",
+    "DESCRIPTION": "Invite people, talk with them, and remember what they said.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+# Requests per minute and per second of one caller (an API key, or an address without one).
+RATE_LIMIT_PER_MINUTE = ENV.whole("RAPPORT_RATE_PER_MINUTE", 100, least=1)
+RATE_LIMIT_PER_SECOND = ENV.whole("RAPPORT_RATE_PER_SECOND", 10, least=1)
+
+# --- Browsers: nothing inline, nothing from other hosts -------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        "media-src": ["'self'", "blob:"],
+        "connect-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# --- Models and money -----------------------------------------------------------------------
+# Works like DATABASES: one entry per place that answers. A compatible server (Ollama, vLLM, Azure …)
+# is one more entry with a base URL and no code. An account's own key (ProviderCredential) wins.
+PROVIDERS: dict[str, dict[str, Any]] = {
+    "offline": {"BACKEND": "personas.providers.offline.OfflineProvider"},
+}
+OPENAI_API_KEY = ENV.text("OPENAI_API_KEY")
+if OPENAI_API_KEY:
+    PROVIDERS["openai"] = {
+        "BACKEND": "personas.providers.openai.OpenAIProvider",
+        "API_KEY": OPENAI_API_KEY,
+        "BASE_URL": ENV.url("OPENAI_BASE_URL", schemes=("http", "https")),
+        "MODEL": ENV.text("OPENAI_MODEL", "gpt-4o-mini"),
+        "EMBEDDING_MODEL": ENV.text("OPENAI_EMBEDDING_MODEL", "text-embedding-3-small"),
+        "CONNECT_TIMEOUT": 5,  # seconds
+        "READ_TIMEOUT": 30,  # seconds between two pieces of a stream
+        "TOTAL_TIMEOUT": 120,  # seconds
+    }
+# A persona that names no chain speaks through these, in this order.
+DEFAULT_PROVIDER_CHAIN = ENV.words("RAPPORT_PROVIDERS") or (
+    ["openai", "offline"] if OPENAI_API_KEY else ["offline"]
+)
+# The provider whose embeddings new collections get; empty means keyword search alone.
+EMBEDDING_PROVIDER = ENV.text("RAPPORT_EMBEDDINGS", "openai" if OPENAI_API_KEY else "")
+
+# --- How lower apps act through higher ones (docs/architecture.md) ---------------------------
+CHANNELS = {"email": "campaigns.sending.EmailChannel"}
+PERSONAL_DATA = ["campaigns.personal_data", "interviews.personal_data", "knowledge.personal_data", "crm.personal_data"]
+SOCKET_AUTHENTICATORS = [
+    "crm.authentication.access_link_from_cookie",
+    "crm.authentication.staff_from_session",
+]
+
+# --- Email: into the embedded outbox unless an account has an SMTP server ---------------------
+OUTBOX_API = RAPPORT_ENV in ("demo", "test")
+DEFAULT_FROM_EMAIL = ENV.text("RAPPORT_FROM_EMAIL", f"rapport@{PUBLIC_HOST if '.' in PUBLIC_HOST else 'rapport.invalid'}")
+
+# --- Logs: to standard error, without tokens ---------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redact": {"()": "config.logs.RedactSecrets"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "stream": sys.stderr,
+            "formatter": "line",
+            "filters": ["redact"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": ENV.text("LOG_LEVEL", "INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
+}
+PASSWORD_HASHERS = (
+    ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    if TESTING
+    else ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # SECURE_SSL_REDIRECT: the proxy that ends TLS redirects
+]

@@ -1,0 +1,52 @@
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env import Environment, kept_secret
+
+
+def env(**values):
+    return Environment(values)
+
+
+def test_an_empty_value_counts_as_not_set():
+    assert env(NAME="  ").text("NAME", "fallback") == "fallback"
+
+
+@pytest.mark.parametrize(("word", "meaning"), [("yes", True), ("ON", True), ("0", False), ("False", False)])
+def test_it_reads_flags_in_words(word, meaning):
+    assert env(FLAG=word).flag("FLAG", default=not meaning) is meaning
+
+
+def test_it_refuses_a_flag_that_is_neither_without_showing_its_value():
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        env(FLAG="sk-secret").flag("FLAG", default=True)
+    assert "FLAG" in str(refusal.value)
+    assert "sk-secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["many", "-1", "70000"])
+def test_it_refuses_numbers_outside_their_limits(text):
+    with pytest.raises(ImproperlyConfigured, match="PORT"):
+        env(PORT=text).whole("PORT", 8000, least=1, most=65535)
+
+
+def test_it_splits_lists_at_commas_and_drops_blanks():
+    assert env(HOSTS=" a.example, ,b.example ").words("HOSTS") == ["a.example", "b.example"]
+
+
+def test_it_refuses_a_url_of_another_scheme():
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL"):
+        env(REDIS_URL="http://x").url("REDIS_URL", schemes=("redis",))
+
+
+def test_it_refuses_a_choice_that_is_not_offered():
+    with pytest.raises(ImproperlyConfigured, match="demo, production"):
+        env(MODE="prod").choice("MODE", ("demo", "production"), "demo")
+
+
+def test_a_kept_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path):
+    path = tmp_path / "data" / "secret_key"
+    first = kept_secret(path)
+    assert kept_secret(path) == first
+    assert len(first) >= 40
+    assert path.stat().st_mode & 0o777 == 0o600

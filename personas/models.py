@@ -1,0 +1,124 @@
+"""Who speaks: personas, their versions, vendors' keys, and what speaking cost."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from config.api.encryption import EncryptedTextField
+from config.api.ids import uuid7
+from config.api.models import Account, AccountQuerySet
+
+
+class Persona(models.Model):
+    """A voice with instructions. `provider_chain` empty means settings.DEFAULT_PROVIDER_CHAIN."""
+
+    class Kind(models.TextChoices):
+        INTERVIEWER = "interviewer", "Interviewer"
+        ASSISTANT = "assistant", "Assistant"
+        INFLUENCER = "influencer", "Influencer"
+        CALLER = "caller", "Caller"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Active"
+        COMING_SOON = "coming_soon", "Coming soon"
+        DISCONTINUED = "discontinued", "Discontinued"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="personas")
+    slug = models.SlugField(max_length=80)
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.ASSISTANT)
+    status = models.CharField(max_length=12, choices=Status, default=Status.ACTIVE)
+    tagline = models.CharField(max_length=200, blank=True)
+    category = models.CharField(max_length=60, blank=True)
+    instructions = models.TextField(blank=True, help_text="The system prompt. Never shown outside the admin.")
+    traits = models.JSONField(default=dict, blank=True)
+    greeting = models.TextField(blank=True)
+    examples = models.JSONField(default=list, blank=True, help_text='A list of {"person": …, "persona": …}.')
+    language = models.CharField(max_length=12, default="en")
+    voice = models.CharField(max_length=60, blank=True)
+    provider_chain = models.JSONField(
+        default=list, blank=True, help_text='Providers in the order they are tried, like ["openai", "offline"].'
+    )
+    model = models.CharField(max_length=100, blank=True, help_text="Empty: the provider's own default.")
+    temperature = models.FloatField(default=0.6, validators=[MinValueValidator(0.0), MaxValueValidator(2.0)])
+    max_tokens = models.PositiveIntegerField(default=600, validators=[MinValueValidator(16), MaxValueValidator(8192)])
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["account", "slug"], name="persona_slug_once_per_account")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PersonaVersion(models.Model):
+    """What a persona was at one moment, so that a change can be undone."""
+
+    account_path = "persona__account"
+
+    persona = models.ForeignKey(Persona, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    content = models.JSONField()
+    author = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["persona", "number"], name="persona_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.persona} v{self.number}"
+
+
+class ProviderCredential(models.Model):
+    """A vendor key of one account; it wins over the installation's own."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="provider_credentials")
+    provider = models.CharField(max_length=40, help_text="A name in settings.PROVIDERS.")
+    secret = EncryptedTextField()
+    base_url = models.URLField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "provider"], name="one_credential_per_provider")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} key of {self.account}"
+
+
+class Usage(models.Model):
+    """Tokens and money of one account, persona, provider and model on one UTC day."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="usage")
+    persona = models.ForeignKey(Persona, null=True, on_delete=models.SET_NULL)
+    # The persona's id as text, so that the day's row stays unique where there is no persona.
+    persona_key = models.CharField(max_length=36, blank=True)
+    day = models.DateField()
+    provider = models.CharField(max_length=40)
+    model = models.CharField(max_length=100, blank=True)
+    calls = models.PositiveIntegerField(default=0)
+    prompt_tokens = models.PositiveBigIntegerField(default=0)
+    completion_tokens = models.PositiveBigIntegerField(default=0)
+    cost_micro_usd = models.PositiveBigIntegerField(default=0)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "usage"
+        ordering = ["-day"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "persona_key", "day", "provider", "model"], name="one_usage_row_per_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} on {self.day}"

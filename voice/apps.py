@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class VoiceConfig(AppConfig):
+    name = "voice"
+    label = "voice"
+    verbose_name = "Voice"
+    default_auto_field = "django.db.models.BigAutoField"
