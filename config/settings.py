@@ -6,6 +6,7 @@ from typing import Any
 
 from config.databases import database_from_url
 from config.env import from_process, kept_secret
+from config.sockets import redis_socket
 
 ENV = from_process()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -48,6 +49,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "config.api.handler.csrf_failure"
 APPEND_SLASH = False  # the documented paths have no trailing slash; a redirected POST loses its body
 
 # --- Apps, bottom layer first (docs/architecture.md) ---------------------------------------
@@ -86,7 +88,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.api.security.DemoGuardMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "config.api.security.BrowserPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -97,6 +99,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "config.urls"
+LOGIN_URL = LOGIN_REDIRECT_URL = "admin:index"  # only staff log in
 ASGI_APPLICATION = "config.asgi.application"
 WSGI_APPLICATION = "config.wsgi.application"
 
@@ -124,10 +127,12 @@ DATABASES: dict[str, dict[str, Any]] = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Threads that do database work for async views and sockets, each with one connection.
 DATABASE_THREADS = ENV.whole("RAPPORT_DATABASE_THREADS", 8, least=1, most=64)
+# Threads that run plain HTTP requests inside the web process, each with one connection.
+WEB_THREADS = ENV.whole("RAPPORT_WEB_THREADS", 8, least=1, most=64)
 
 # The broker, the channel layer and the rate-limit counters. `serve` starts a private Redis on
 # this socket when no REDIS_URL is given.
-REDIS_SOCKET = DATA_DIR / "redis.sock"
+REDIS_SOCKET = redis_socket(DATA_DIR)
 REDIS_URL = ENV.url(
     "REDIS_URL", f"unix://{REDIS_SOCKET}", schemes=("redis", "rediss", "unix")
 )
@@ -188,6 +193,9 @@ STORAGES = {
     ),
     "staticfiles": {"BACKEND": "config.storage.HashedStaticFiles"},
 }
+if TESTING:  # static files are read where they were written: nothing is collected, names have no hash
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440  # bytes of a body that is not a file
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 MAX_DOCUMENT_BYTES = ENV.whole("RAPPORT_MAX_DOCUMENT_MB", 50, least=1, most=500) * 1024 * 1024
@@ -210,7 +218,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
-        "rest_framework.parsers.JSONParser",
+        "config.api.parsers.JSONParser",
         "rest_framework.parsers.FormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
@@ -229,6 +237,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api.openapi.add_errors",
+    ],
 }
 # Requests per minute and per second of one caller (an API key, or an address without one).
 RATE_LIMIT_PER_MINUTE = ENV.whole("RAPPORT_RATE_PER_MINUTE", 100, least=1)
@@ -316,3 +328,38 @@ AUTH_PASSWORD_VALIDATORS = [
 SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # SECURE_SSL_REDIRECT: the proxy that ends TLS redirects
 ]
+
+# --- The admin's looks (config/system/dashboard.py) --------------------------------------------
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Rapport",
+    "SITE_HEADER": "Rapport",
+    "SITE_SYMBOL": "forum",
+    "SITE_URL": "/",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "config.system.dashboard.mark"},
+    ],
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "config.system.dashboard.fill",
+    "STYLES": ["config.system.dashboard.styles"],
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.5% .015 180)",
+            "100": "oklch(94% .035 180)",
+            "200": "oklch(88% .06 180)",
+            "300": "oklch(80% .085 180)",
+            "400": "oklch(71% .1 180)",
+            "500": "oklch(58% .095 180)",
+            "600": "oklch(48.5% .085 180)",
+            "700": "oklch(42% .072 180)",
+            "800": "oklch(36% .06 180)",
+            "900": "oklch(31% .05 180)",
+            "950": "oklch(22% .035 180)",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "config.system.dashboard.sidebar",
+    },
+}

@@ -14,3 +14,8 @@ urlpatterns = [
     path("", include("knowledge.urls")),
     path("", include("personas.urls")),
 ]
+
+handler400 = "config.api.handler.bad_request"
+handler403 = "config.api.handler.permission_denied"
+handler404 = "config.api.handler.not_found"
+handler500 = "config.api.handler.server_error"

@@ -9,6 +9,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
 
+NO_KEY = "No key in RAPPORT_ENCRYPTION_KEYS decrypts this value."
+
 
 @lru_cache(maxsize=4)
 def _box(keys: tuple[str, ...]) -> MultiFernet:
@@ -25,14 +27,17 @@ def encrypt(text: str) -> str:
 def decrypt(token: str) -> str:
     """The text. Raises ValueError when no configured key made the token."""
     try:
-        return _box(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode("ascii")).decode()
+        return _box(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
     except InvalidToken:
-        raise ValueError("No key in RAPPORT_ENCRYPTION_KEYS decrypts this value.") from None
+        raise ValueError(NO_KEY) from None
 
 
 def rotate(token: str) -> str:
-    """The same secret, encrypted with the newest key."""
-    return _box(tuple(settings.ENCRYPTION_KEYS)).rotate(token.encode("ascii")).decode("ascii")
+    """The same secret, encrypted with the newest key. Raises ValueError as `decrypt` does."""
+    try:
+        return _box(tuple(settings.ENCRYPTION_KEYS)).rotate(token.encode()).decode("ascii")
+    except InvalidToken:
+        raise ValueError(NO_KEY) from None
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]

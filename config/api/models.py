@@ -5,6 +5,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -45,7 +46,9 @@ class Account(models.Model):
     language = models.CharField(max_length=12, default="en")
     time_zone = models.CharField(max_length=64, default="UTC")
     page_size = models.CharField(max_length=8, choices=PageSize, default=PageSize.A4)
-    postal_line = models.CharField(max_length=300, blank=True, help_text="Postal address in the footer of emails.")
+    postal_line = models.CharField(
+        max_length=300, blank=True, help_text="Postal address in the footer of emails."
+    )
     privacy_contact = models.EmailField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -76,7 +79,9 @@ class ApiKey(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100)
-    hint = models.CharField(max_length=12, editable=False, help_text="The first characters, to tell keys apart.")
+    hint = models.CharField(
+        max_length=12, editable=False, help_text="The first characters, to tell keys apart."
+    )
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(default=list, blank=True, help_text='A list; ["*"] is every scope.')
     created_at = models.DateTimeField(auto_now_add=True)
@@ -95,19 +100,33 @@ class ApiKey(models.Model):
 
     @classmethod
     def issue(
-        cls, account: Account, name: str, *, scopes: list[str] | None = None, expires_at: datetime | None = None
+        cls,
+        account: Account,
+        name: str,
+        *,
+        scopes: list[str] | None = None,
+        expires_at: datetime | None = None,
     ) -> tuple["ApiKey", str]:
         """The stored row and the key itself, which nobody can read again."""
-        key = cls.PREFIX + secrets.token_urlsafe(32)
-        row = cls.objects.create(
-            account=account,
-            name=name,
-            hint=key[:8],
-            digest=digest(key),
-            scopes=["*"] if scopes is None else scopes,
-            expires_at=expires_at,
-        )
+        row = cls(account=account, name=name, expires_at=expires_at)
+        row.scopes = ["*"] if scopes is None else scopes
+        key = row.new_key()
+        row.save()
         return row, key
+
+    def new_key(self) -> str:
+        """Gives an unsaved row its key, and returns it: nobody can read it again."""
+        key = self.PREFIX + secrets.token_urlsafe(32)
+        self.hint, self.digest = key[:8], digest(key)
+        return key
+
+    def revoke(self) -> bool:
+        """From now on calls with it are refused. False when it was revoked before."""
+        return bool(ApiKey.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now()))
+
+    def clean(self) -> None:
+        if not isinstance(self.scopes, list) or not all(isinstance(scope, str) for scope in self.scopes):
+            raise ValidationError({"scopes": 'Write a list of words, like ["knowledge", "interviews"].'})
 
     def allows(self, scope: str) -> bool:
         return "*" in self.scopes or scope in self.scopes

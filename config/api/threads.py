@@ -5,16 +5,23 @@ ends. Replies live for a minute; on this pool they hold a connection for millise
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import lru_cache, partial
 from typing import ParamSpec, TypeVar
+from weakref import WeakSet
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_lock = threading.Lock()
+_connections: WeakSet[BaseDatabaseWrapper] = WeakSet()
 
 
 @lru_cache(maxsize=1)
@@ -25,10 +32,31 @@ def _pool() -> ThreadPoolExecutor:
 def _fresh(work: Callable[[], R]) -> R:
     # Drops a connection that the server closed meanwhile (restart, time limit).
     close_old_connections()
-    return work()
+    try:
+        return work()
+    finally:
+        # Marks a connection that broke just now, so that the next work on this thread gets a new one.
+        close_old_connections()
+        with _lock:
+            _connections.update(connections.all(initialized_only=True))
 
 
 async def in_database(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """What `work(*args, **kwargs)` returns, run on a pool thread. It must be short and touch no network."""
+    # The context carries the request's facts, so that its queries are counted there too.
+    context = copy_context()
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_pool(), _fresh, partial(work, *args, **kwargs))
+    return await loop.run_in_executor(_pool(), context.run, _fresh, partial(work, *args, **kwargs))
+
+
+def close_connections() -> None:
+    """Closes what the pool's threads hold open. For moments without work: the end of a process or test."""
+    with _lock:
+        open_ones = list(_connections)
+        _connections.clear()
+    for connection in open_ones:
+        connection.inc_thread_sharing()
+        try:
+            connection.close()
+        finally:
+            connection.dec_thread_sharing()

@@ -89,13 +89,24 @@ class Api:
         return body.get("data", body) if isinstance(body, dict) else body
 
 
+def example(name: str) -> Json:
+    content: Json = json.loads((EXAMPLE / f"{name}.json").read_text())
+    return content
+
+
 async def prepare(api: Api) -> Json:
-    """A guide, a campaign of it, and the people of the CSV file; all new, so that it can run again."""
+    """A persona, a guide and a campaign of it; all new, so that it can run again."""
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-    guide = json.loads((EXAMPLE / "guide.json").read_text())
-    guide = await api.call("POST", "/api/v1/guides", json={**guide, "name": f"{guide['name']} ({stamp})"})
+    slug = f"nora-{uuid.uuid4().hex[:8]}"
+    persona = await api.call("POST", "/api/v1/personas", json={**example("persona"), "slug": slug})
+    guide = example("guide")
+    named = {**guide, "name": f"{guide['name']} ({stamp})", "persona": persona["id"]}
+    guide = await api.call("POST", "/api/v1/guides", json=named)
+    invitation = {**example("invitation"), "name": f"Demonstration {stamp}"}
     campaign: Json = await api.call(
-        "POST", "/api/v1/campaigns", json={"name": f"Demonstration {stamp}", "guide": guide["id"]}
+        "POST",
+        "/api/v1/campaigns",
+        json={"name": f"Demonstration {stamp}", "guide": guide["id"], "inline_template": invitation},
     )
     return campaign
 
@@ -113,7 +124,7 @@ async def invite(api: Api, campaign: Json, report: Report, say: Say) -> list[str
 
     async def imported() -> bool:
         progress = (await api.call("GET", path))["progress"]
-        return int(progress["recipients"]) >= report.invited
+        return int(progress["people"]) >= report.invited
 
     await until("the people were imported", imported)
     say(f"{report.invited} people imported from people.csv")
@@ -131,13 +142,13 @@ async def invite(api: Api, campaign: Json, report: Report, say: Say) -> list[str
 async def links_of(api: Api, campaign: Json) -> list[str]:
     emails = await api.call("GET", "/api/v1/outbox", params={"campaign": campaign["id"], "limit": "200"})
     links = []
-    for email in emails if isinstance(emails, list) else emails["items"]:
+    for email in emails:
         whole = await api.call("GET", f"/api/v1/outbox/{email['id']}")
         found = LINK.search(whole["text"])
         if not found:
-            raise DemonstrationError(f"The email to {email['to']} holds no link.")
-        links.append((email["to"], found.group()))
-    return [f"{to} {link}" for to, link in links]
+            raise DemonstrationError(f"The email to {email['to_email']} holds no link.")
+        links.append(f"{email['to_email']} {found.group()}")
+    return links
 
 
 class Person:
@@ -207,7 +218,7 @@ class Person:
 
 async def interview(base_url: str, invitation: str, report: Report, say: Say) -> Person:
     email, link = invitation.split(" ")
-    answers = json.loads((EXAMPLE / "answers.json").read_text())[email]
+    answers = example("answers")[email]
     person = Person(base_url, email, link, answers)
     await person.open_and_begin()
     await person.talk()
@@ -220,8 +231,7 @@ async def processed(api: Api, campaign: Json, report: Report) -> list[Json]:
     """The campaign's interviews, once all of them are processed."""
 
     async def all_done() -> list[Json]:
-        listed = await api.call("GET", "/api/v1/interviews", params={"guide": str(campaign["guide"])})
-        rows: list[Json] = listed if isinstance(listed, list) else listed["items"]
+        rows: list[Json] = await api.call("GET", "/api/v1/interviews", params={"guide": campaign["guide"]})
         failed = [row for row in rows if row["state"] == "failed"]
         if failed:
             raise DemonstrationError(f"Processing failed: {failed[0]}")

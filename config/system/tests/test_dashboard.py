@@ -1,0 +1,121 @@
+"""The admin's start page."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from campaigns.models import Delivery
+from config.system import daily, dashboard
+from config.system.models import DailyFigure
+from crm.models import Conversation, Message
+from knowledge.models import Document
+from tests.factories import make_account, make_collection, make_contact, make_conversation
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(get_user_model().objects.create_superuser("admin", "", "secret-enough"))
+    return client
+
+
+def make_document(number, state=Document.State.FAILED):
+    collection = make_collection(slug=f"collection-of-{number}")
+    return Document.objects.create(collection=collection, title="Handbook", checksum=str(number), state=state)
+
+
+def make_delivery(number, state=Delivery.State.UNKNOWN):
+    contact = make_contact()
+    return Delivery.objects.create(
+        account=contact.account,
+        contact=contact,
+        purpose="invitation",
+        key=str(number),
+        to_email="a@example.com",
+        state=state,
+    )
+
+
+def page(staff):
+    response = staff.get("/admin/")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_when_nothing_is_wrong_it_says_so(staff):
+    assert "Nothing. Everything that could go on by itself does." in page(staff)
+
+
+def test_what_needs_a_person_comes_first(staff):
+    make_document(1)
+    make_delivery(1)
+    make_delivery(2)
+    shown = page(staff)
+    assert "document could not be read" in shown
+    assert "emails may or may not have arrived" in shown
+    assert shown.index("Needs you") < shown.index("Now</h2>")
+
+
+def test_a_failed_reply_counts_for_a_day(staff):
+    conversation = make_conversation()
+    message = Message.objects.create(conversation=conversation, seq=1, author="persona", state="failed")
+    assert "reply failed in the last day" in page(staff)
+    Message.objects.filter(pk=message.pk).update(created_at=timezone.now() - timedelta(days=2))
+    assert "reply failed in the last day" not in page(staff)
+
+
+def test_the_chart_has_a_table_with_the_same_numbers(staff):
+    DailyFigure.objects.create(
+        account=make_account(), name=daily.COMPLETED, day=timezone.now().date(), value=7
+    )
+    DailyFigure.objects.create(
+        account=make_account("b"), name=daily.COMPLETED, day=timezone.now().date(), value=4
+    )
+    shown = page(staff)
+    assert "11 interviews completed in 14 days" in shown
+    assert "<td>11</td>" in shown
+    assert shown.count("<rect") == 14
+
+
+def test_it_asks_the_same_number_of_questions_however_much_there_is(staff, django_assert_max_num_queries):
+    page(staff)
+    with django_assert_max_num_queries(30) as few:
+        page(staff)
+    for number in range(8):
+        make_document(number)
+        make_delivery(number)
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        page(staff)
+
+
+def test_staff_see_only_what_they_may(client):
+    user = get_user_model().objects.create_user("viewer", password="secret-enough", is_staff=True)
+    client.force_login(user)
+    make_document(1)
+    assert "document could not be read" not in page(client)
+
+
+def test_counting_stops_at_a_bound(monkeypatch):
+    monkeypatch.setattr(dashboard, "MOST_COUNTED", 2)
+    for _ in range(4):
+        make_conversation()
+    figure = dashboard.Figure("conversations", dashboard.counted(Conversation.objects.all()), "")
+    assert figure.number == 3
+    assert figure.shown == "2+"
+
+
+def test_the_sidebar_lists_only_what_is_in_the_admin(staff, rf):
+    request = rf.get("/admin/")
+    request.user = get_user_model().objects.get()
+    items = [item for group in dashboard.sidebar(request) for item in group["items"]]
+    assert all(item["link"] for item in items)
+
+
+@pytest.mark.parametrize(
+    "address", ["auth/user/", "auth/user/add/", "system/heartbeat/", "system/requestfigure/"]
+)
+def test_the_lists_of_the_installation_open(staff, address):
+    assert staff.get(f"/admin/{address}").status_code == 200

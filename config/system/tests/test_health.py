@@ -1,0 +1,104 @@
+"""Health, as each kind of client asks for it."""
+
+import pytest
+
+from config.system import health, heartbeats
+from config.system.models import Heartbeat
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def worker():
+    heartbeats.beat("worker")
+
+
+def test_live_asks_nothing_of_the_database(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        response = client.get("/live")
+    assert response.json() == {"status": "alive"}
+
+
+def test_it_is_ready_when_all_parts_answer(client, worker):
+    response = client.get("/ready")
+    assert response.status_code == 200
+    assert response.json()["parts"] == {"database": "up", "redis": "up", "worker": "up"}
+
+
+def test_it_is_not_ready_without_a_worker(client):
+    response = client.get("/ready")
+    assert response.status_code == 503
+    assert response.json()["parts"]["worker"] == "down"
+
+
+def test_a_worker_that_went_silent_does_not_count(client, worker):
+    Heartbeat.objects.update(at="2026-01-01T00:00Z")
+    assert client.get("/ready").status_code == 503
+
+
+def test_it_is_not_ready_without_redis(client, worker, settings):
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    health.redis_client.cache_clear()
+    try:
+        response = client.get("/ready")
+    finally:
+        health.redis_client.cache_clear()
+    assert response.status_code == 503
+    assert response.json()["parts"]["redis"] == "down"
+
+
+def test_health_has_exactly_the_three_documented_keys(client, worker):
+    body = client.get("/health").json()
+    assert set(body) == {"status", "timestamp", "services"}
+    assert body["status"] == "healthy"
+    assert body["services"]["database"]["latency_ms"] >= 0
+
+
+def test_health_is_degraded_without_a_worker_and_still_answers_200(client):
+    response = client.get("/health")
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+
+
+def test_the_webhook_clients_get_their_dependencies(client, worker):
+    body = client.get("/api/v1/health").json()
+    assert body["dependencies"] == {
+        "database": "connected",
+        "redis": "connected",
+        "elevenlabs": "not_configured",
+    }
+    assert set(body) == {"status", "timestamp", "version", "dependencies"}
+
+
+def test_health_tolerates_a_key_that_it_does_not_need(client, worker):
+    assert client.get("/api/v1/health", headers={"Authorization": "Bearer nonsense"}).status_code == 200
+
+
+def test_without_a_database_it_is_unhealthy_with_503():
+    found = health.Health(
+        (health.Part("database", "down"), health.Part("redis", "up"), health.Part("worker", "down"))
+    )
+    assert (found.status, found.http_status, found.is_ready) == ("unhealthy", 503, False)
+
+
+@pytest.mark.parametrize("path", ["/live", "/ready", "/health", "/api/v1/health", "/"])
+def test_a_post_is_refused(client, path):
+    assert client.post(path).status_code == 405
+
+
+def test_a_browser_gets_the_start_page(client, worker):
+    response = client.get("/", headers={"Accept": "text/html,application/xhtml+xml"})
+    page = response.content.decode()
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert "Everything answers." in page
+    assert "<script" not in page
+    assert "style=" not in page
+
+
+def test_a_program_gets_the_documented_keys(client):
+    body = client.get("/", headers={"Accept": "application/json"}).json()
+    assert {"service", "message", "version", "status", "docs", "config"} <= set(body)
+
+
+def test_health_asks_few_questions(client, worker, django_assert_max_num_queries):
+    with django_assert_max_num_queries(3):
+        client.get("/ready")
