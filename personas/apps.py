@@ -6,3 +6,6 @@ class PersonasConfig(AppConfig):
     label = "personas"
     verbose_name = "Personas"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from personas import checks  # noqa: F401

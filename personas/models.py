@@ -1,11 +1,13 @@
 """Who speaks: personas, their versions, vendors' keys, and what speaking cost."""
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from config.api.encryption import EncryptedTextField
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
+from personas.chains import check_chain, check_known
+from personas.shapes import check_examples, check_traits
 
 
 class Persona(models.Model):
@@ -30,18 +32,39 @@ class Persona(models.Model):
     status = models.CharField(max_length=12, choices=Status, default=Status.ACTIVE)
     tagline = models.CharField(max_length=200, blank=True)
     category = models.CharField(max_length=60, blank=True)
-    instructions = models.TextField(blank=True, help_text="The system prompt. Never shown outside the admin.")
-    traits = models.JSONField(default=dict, blank=True)
-    greeting = models.TextField(blank=True)
-    examples = models.JSONField(default=list, blank=True, help_text='A list of {"person": …, "persona": …}.')
+    instructions = models.TextField(
+        blank=True,
+        max_length=20_000,
+        help_text="The system prompt. Staff and keys with the scope “personas” see it.",
+    )
+    traits = models.JSONField(
+        default=dict,
+        blank=True,
+        validators=[check_traits],
+        help_text='Like {"tone": "warm", "humour": "dry"}.',
+    )
+    greeting = models.TextField(blank=True, max_length=2_000)
+    examples = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_examples],
+        help_text='A list of {"person": …, "persona": …}.',
+    )
     language = models.CharField(max_length=12, default="en")
     voice = models.CharField(max_length=60, blank=True)
     provider_chain = models.JSONField(
-        default=list, blank=True, help_text='Providers in the order they are tried, like ["openai", "offline"].'
+        default=list,
+        blank=True,
+        validators=[check_chain],
+        help_text='Providers as they are tried, like ["openai", "offline"]. Empty: the installation\'s.',
     )
     model = models.CharField(max_length=100, blank=True, help_text="Empty: the provider's own default.")
     temperature = models.FloatField(default=0.6, validators=[MinValueValidator(0.0), MaxValueValidator(2.0)])
-    max_tokens = models.PositiveIntegerField(default=600, validators=[MinValueValidator(16), MaxValueValidator(8192)])
+    max_tokens = models.PositiveIntegerField(
+        default=600,
+        validators=[MinValueValidator(16), MaxValueValidator(8192)],
+        help_text="Of one reply. A token is about three quarters of a word.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -49,7 +72,13 @@ class Persona(models.Model):
 
     class Meta:
         ordering = ["name"]
-        constraints = [models.UniqueConstraint(fields=["account", "slug"], name="persona_slug_once_per_account")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "slug"], name="persona_slug_once_per_account")
+        ]
+        indexes = [
+            # the API's list: an account's personas, newest first
+            models.Index(fields=["account", "-id"], name="persona_newest"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -80,15 +109,29 @@ class ProviderCredential(models.Model):
     """A vendor key of one account; it wins over the installation's own."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="provider_credentials")
-    provider = models.CharField(max_length=40, help_text="A name in settings.PROVIDERS.")
+    provider = models.CharField(
+        max_length=40, validators=[check_known], help_text="A name in settings.PROVIDERS."
+    )
     secret = EncryptedTextField()
-    base_url = models.URLField(blank=True)
+    # Not a URLField: inside a network hosts have names without dots.
+    base_url = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[
+            RegexValidator(
+                r"^https?://[^\s/?#]+[^\s]*\Z", "Give an address like https://models.example.com/v1."
+            )
+        ],
+        help_text="Where the key is sent. Empty: the installation's address.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account", "provider"], name="one_credential_per_provider")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "provider"], name="one_credential_per_provider")
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider} key of {self.account}"
@@ -113,11 +156,15 @@ class Usage(models.Model):
 
     class Meta:
         verbose_name_plural = "usage"
-        ordering = ["-day"]
+        ordering = ["-day", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "persona_key", "day", "provider", "model"], name="one_usage_row_per_day"
             )
+        ]
+        indexes = [
+            # the list of all accounts, newest day first
+            models.Index(fields=["-day", "-id"], name="usage_newest"),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,10 @@
 """Paths of personas: its APIs and pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from personas.api import PersonaDetail, PersonaList
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/personas", PersonaList.as_view(), name="personas"),
+    path("api/v1/personas/<uuid:persona_id>", PersonaDetail.as_view(), name="persona"),
+]

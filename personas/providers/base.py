@@ -1,7 +1,7 @@
 """The whole interface between the product and a model: a prompt goes in, deltas and one `Done` come out."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -66,6 +66,8 @@ class Prompt:
     max_tokens: int = 600
     language: str = "en"
     stop: Sequence[str] = ()
+    # Nothing of ours is added to plan.instruction: for a label or JSON rather than for speech.
+    bare_instruction: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Transcription:
     duration_seconds: float | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class ProviderError(Exception):
     """The one error a provider raises. `code` and `message` may be shown; neither holds a secret.
 
@@ -109,18 +111,24 @@ class ProviderError(Exception):
     message: str
     retryable: bool
     provider: str = ""
-    retry_after_seconds: float | None = field(default=None)
+    retry_after_seconds: float | None = None
 
     def __str__(self) -> str:
         return f"{self.provider or 'provider'}: {self.code}: {self.message}"
 
 
 class Provider(Protocol):
-    """What every vendor module offers. Methods raise ProviderError and nothing else."""
+    """What every vendor module offers. Methods raise ProviderError and nothing else.
+
+    A vendor's class is made by `providers.registry` as `Class(name, options)`, with its entry of
+    settings.PROVIDERS, in which an account's own key may have replaced the installation's.
+    """
 
     name: str
 
-    def stream(self, prompt: Prompt) -> AsyncIterator[Delta | Done]: ...
+    def stream(self, prompt: Prompt) -> AsyncIterator[Delta | Done]:
+        """Any number of deltas, then exactly one `Done`. Closing the iterator closes the vendor's stream."""
+        ...
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]: ...
 

@@ -1,0 +1,114 @@
+"""From the name of a provider to something that speaks: settings.PROVIDERS, and an account's own keys."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from functools import lru_cache
+from typing import Any, cast
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.utils.module_loading import import_string
+
+from config.api.models import Account
+from config.api.threads import in_database
+from personas.models import ProviderCredential
+from personas.providers.base import Audio, Delta, Done, Prompt, Provider, ProviderError, Transcription
+
+# Each holds its connections; an installation with more vendor keys than this opens some anew.
+KEPT_PROVIDERS = 256
+OFFLINE = "personas.providers.offline.OfflineProvider"
+
+
+def provider(name: str, *, account: Account | None = None) -> Provider:
+    """The provider of that name. Touches neither network nor database, so it may be called anywhere.
+
+    With an account, its own key (ProviderCredential) is looked up at each call and wins over the
+    installation's. Raises ProviderError when settings.PROVIDERS has no such name.
+    """
+    options = _entry(name)
+    if account is None or not _may_have_own_key(options):
+        return _made(name, options)
+    return _OfAccount(name, account)
+
+
+def is_known(name: str) -> bool:
+    return name in settings.PROVIDERS
+
+
+def is_model(name: str) -> bool:
+    """Whether an AI model words what this provider says. False for a name that is not known."""
+    return is_known(name) and settings.PROVIDERS[name]["BACKEND"] != OFFLINE
+
+
+def address_of(name: str) -> str:
+    """Where the installation reaches it; empty for a name that is not known, and for the vendor's own."""
+    return str(settings.PROVIDERS.get(name, {}).get("BASE_URL", ""))
+
+
+def _entry(name: str) -> dict[str, Any]:
+    entry: dict[str, Any] | None = settings.PROVIDERS.get(name)
+    if entry is None:
+        message = f"No provider with the name {name!r} is set up."
+        raise ProviderError("invalid_request", message, retryable=False, provider=name)
+    return entry
+
+
+def _may_have_own_key(options: Mapping[str, Any]) -> bool:
+    return "API_KEY" in options
+
+
+def _made(name: str, options: Mapping[str, Any]) -> Provider:
+    return _made_once(name, json.dumps(options, sort_keys=True))
+
+
+@lru_cache(maxsize=KEPT_PROVIDERS)
+def _made_once(name: str, options: str) -> Provider:
+    entry = json.loads(options)
+    # The vendor's module is imported here, when it is first wanted, and not before.
+    backend = import_string(entry["BACKEND"])
+    return cast(Provider, backend(name, entry))
+
+
+def _credential(name: str, account: Account) -> ProviderCredential | None:
+    return ProviderCredential.objects.for_account(account).filter(provider=name).first()
+
+
+class _OfAccount:
+    """A provider that speaks with an account's own key where there is one."""
+
+    def __init__(self, name: str, account: Account) -> None:
+        self.name = name
+        self._account = account
+
+    async def _provider(self) -> Provider:
+        own = await self._credential()
+        options = _entry(self.name)
+        if own is not None:
+            options = {**options, "API_KEY": own.secret}
+            # A key goes to the address it was given with, never to another's.
+            if own.base_url:
+                options["BASE_URL"] = own.base_url
+        return _made(self.name, options)
+
+    async def _credential(self) -> ProviderCredential | None:
+        try:
+            return await in_database(_credential, self.name, self._account)
+        except ValueError:
+            message = "The stored key cannot be decrypted. Give it again."
+            raise ProviderError("authentication", message, retryable=False, provider=self.name) from None
+        except DatabaseError:
+            message = "The database did not answer."
+            raise ProviderError("unavailable", message, retryable=True, provider=self.name) from None
+
+    async def stream(self, prompt: Prompt) -> AsyncIterator[Delta | Done]:
+        reply = (await self._provider()).stream(prompt)
+        async with aclosing(cast(Any, reply)):
+            async for part in reply:
+                yield part
+
+    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+        return await (await self._provider()).embed(model, texts)
+
+    async def transcribe(self, audio: Audio) -> Transcription:
+        return await (await self._provider()).transcribe(audio)

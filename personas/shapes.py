@@ -1,0 +1,52 @@
+"""The form that a persona's JSON must have: these texts join the system prompt."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+MOST_TRAITS = 40
+MOST_EXAMPLES = 20
+LONGEST_TEXT = 1_000  # characters
+
+
+def check_traits(value: Any) -> None:
+    """Names with a text, a number, a yes or no, or a list of texts. Raises ValidationError."""
+    if not isinstance(value, dict) or len(value) > MOST_TRAITS:
+        raise ValidationError(
+            _('Give up to %(most)d names with values, like {"tone": "warm"}.') % {"most": MOST_TRAITS}
+        )
+    for name, trait in value.items():
+        parts = trait if isinstance(trait, list) else [trait]
+        if not _is_text(name) or not all(_is_text(part) or isinstance(part, (int, float)) for part in parts):
+            raise ValidationError(
+                _("“%(name)s” must be a short text, a number, or a list of them.") % {"name": name}
+            )
+
+
+def check_examples(value: Any) -> None:
+    """A list of short exchanges. Raises ValidationError."""
+    if (
+        not isinstance(value, list)
+        or len(value) > MOST_EXAMPLES
+        or not all(_is_exchange(one) for one in value)
+    ):
+        raise ValidationError(
+            _('Give up to %(most)d short examples like {"person": "…", "persona": "…"}.')
+            % {"most": MOST_EXAMPLES}
+        )
+
+
+def _is_exchange(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"person", "persona"}
+        and all(_is_text(text) and text for text in value.values())
+    )
+
+
+def _is_text(value: Any) -> bool:
+    """A short text that every database can keep: without NUL, and without half a surrogate pair."""
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or "\0" in value:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)

@@ -1,0 +1,491 @@
+"""A local server in the OpenAI wire format, so that the real SDK runs in tests, the demo and benches.
+
+    with OpenAIServer(Behaviour(reply="Hello there.")) as server:
+        ...  # base URL: server.base_url; what was asked: server.requests
+
+By itself:
+    python -m tests.fakes.openai_server --port 9999 --first-token 0.2 --tokens-per-second 50 --tokens 100
+
+It runs on one event loop in a thread of its own and writes to sockets directly, so that 200 streams
+of 50 tokens a second cost little beside what is measured. Format: platform.openai.com/docs/api-reference.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import re
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tests.fakes.openai_words import classified, embedding_data, plausible_reply
+
+
+class Fault(StrEnum):
+    """What goes wrong. Those with a count of tokens strike after `Behaviour.after_tokens` of them."""
+
+    STATUS = "status"  # an HTTP error: Behaviour.status, error_code, retry_after
+    SILENCE = "silence"  # headers never come
+    STALL = "stall"  # tokens, then nothing
+    PINGS = "pings"  # tokens, then only SSE comments, which are no answer either
+    ERROR_IN_STREAM = "error in stream"  # tokens, then an error object inside the 200 stream
+    TRUNCATED = "truncated"  # tokens, half an event, and the connection drops
+    RESET = "reset"  # tokens, then the connection is reset
+    NO_FINISH = "no finish"  # tokens, then [DONE] without a finish reason
+    INVALID_JSON = "invalid json"
+    INVALID_UTF8 = "invalid utf-8"
+    DEEP_JSON = "deep json"
+    EMPTY = "empty"  # a finish reason without a word
+    CONTENT_FILTER = "content filter"  # tokens, then that finish reason
+    REFUSAL = "refusal"
+    DISCONNECT = "disconnect"  # the connection drops before any answer
+    NOT_HTTP = "not http"
+    HTML = "html"  # a 200 page of some proxy
+    WRONG_SHAPE = "wrong shape"  # valid JSON that is not a chunk
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How one request is answered. `reply` None: words that fit the request (openai_words.py)."""
+
+    reply: str | Callable[[dict[str, Any]], str] | None = None
+    first_token_seconds: float = 0.0
+    tokens_per_second: float = 0.0  # 0: as fast as it goes
+    fault: Fault | None = None
+    after_tokens: int = 3
+    status: int = 500
+    error_code: str | None = None
+    retry_after: str | None = None
+    finish: str = "stop"
+    usage: bool = True
+    usage_choices: Any = field(default_factory=list)  # some servers send [] here, some null, some {}
+    linger_after_finish: bool = False  # finish reason, then nothing more and no end
+    vectors: Callable[[list[str]], list[dict[str, Any]]] = embedding_data
+
+
+@dataclass
+class Request:
+    """What a client asked. `aborted` turns true when it hung up before the answer was whole."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    at: float = field(default_factory=time.monotonic)
+    aborted: bool = False
+    finished: bool = False
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.body)
+
+
+class OpenAIServer:
+    """`behaviour` answers every request; `script(...)` puts others before it, one request each."""
+
+    def __init__(
+        self,
+        behaviour: Behaviour | None = None,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        transcription: str = "Good morning, this is Ada.",
+        classify: Callable[[str, list[str]], str] = classified,
+    ) -> None:
+        self.behaviour = behaviour or Behaviour()
+        self.requests: list[Request] = []
+        self.transcription = transcription
+        self.classify = classify
+        self.connections = 0
+        self._script: deque[Behaviour] = deque()
+        self._host, self._port = host, port
+        self._thread = threading.Thread(target=self._run, name="openai-server", daemon=True)
+        self._ready = threading.Event()
+
+    # --- for tests -----------------------------------------------------------------------
+    @property
+    def base_url(self) -> str:
+        return f"http://{self._host}:{self._port}/v1"
+
+    def script(self, *behaviours: Behaviour) -> None:
+        self._script.extend(behaviours)
+
+    def wait_until(self, condition: Callable[[], bool], *, seconds: float = 5.0) -> bool:
+        deadline = time.monotonic() + seconds
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return condition()
+
+    def __enter__(self) -> "OpenAIServer":
+        self._thread.start()
+        if not self._ready.wait(10):
+            raise RuntimeError("the fake OpenAI server did not start")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(10)
+
+    # --- the loop ------------------------------------------------------------------------
+    def _run(self) -> None:
+        asyncio.run(self.serve())
+
+    async def serve(self) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._connection, self._host, self._port, backlog=1024)
+        self._port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stopping.wait()
+        server.close()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            while (request := await _read_request(reader)) is not None:
+                self.requests.append(request)
+                await self._watched(request, reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                await writer.wait_closed()
+
+    async def _watched(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answers, and notices when the client hangs up meanwhile."""
+        answering = asyncio.ensure_future(self._answer(request, writer))
+        gone = asyncio.ensure_future(_hung_up(reader, writer))
+        try:
+            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                request.aborted = True
+                raise ConnectionResetError
+            answering.result()
+            request.finished = True
+        finally:
+            for task in (answering, gone):
+                task.cancel()
+            await asyncio.gather(answering, gone, return_exceptions=True)
+
+    # --- the endpoints -------------------------------------------------------------------
+    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        path = request.path.partition("?")[0]
+        if request.method == "GET" and path == "/v1/models":
+            return _send_json(writer, 200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
+        behaviour = self._script.popleft() if self._script else self.behaviour
+        if behaviour.fault and await _failed_at_once(behaviour, writer):
+            return None
+        if path == "/v1/chat/completions":
+            return await self._chat(request.json, behaviour, writer)
+        if path == "/v1/embeddings":
+            return self._embeddings(request.json, behaviour, writer)
+        if path == "/v1/audio/transcriptions":
+            return self._transcription(writer)
+        return _send_json(writer, 404, {"error": {"message": "Unknown path", "code": "not_found"}})
+
+    def _embeddings(self, body: dict[str, Any], behaviour: Behaviour, writer: asyncio.StreamWriter) -> None:
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        if any(not text for text in texts) or len(texts) > 2048:
+            error = {"message": "'$.input' is invalid", "type": "invalid_request_error", "code": None}
+            return _send_json(writer, 400, {"error": error})
+        data = behaviour.vectors(texts)
+        usage = {"prompt_tokens": sum(len(text.split()) for text in texts), "total_tokens": 0}
+        return _send_json(
+            writer, 200, {"object": "list", "data": data, "model": body["model"], "usage": usage}
+        )
+
+    def _transcription(self, writer: asyncio.StreamWriter) -> None:
+        answer = {"task": "transcribe", "language": "english", "duration": 2.5, "text": self.transcription}
+        _send_json(writer, 200, answer)
+
+    def _words(self, body: dict[str, Any], behaviour: Behaviour) -> str:
+        if callable(behaviour.reply):
+            return behaviour.reply(body)
+        if behaviour.reply is not None:
+            return behaviour.reply
+        return plausible_reply(body["messages"], classify=self.classify)
+
+    async def _chat(self, body: dict[str, Any], behaviour: Behaviour, writer: asyncio.StreamWriter) -> None:
+        words = self._words(body, behaviour)
+        tokens = re.findall(r"\s*\S+|\s+$", words)
+        usage = {
+            "prompt_tokens": sum(len(str(message["content"]).split()) for message in body["messages"]),
+            "completion_tokens": len(tokens),
+        }
+        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+        if not body.get("stream"):
+            await asyncio.sleep(behaviour.first_token_seconds)
+            return _send_json(writer, 200, _whole_completion(body["model"], words, behaviour.finish, usage))
+        asked = bool((body.get("stream_options") or {}).get("include_usage"))
+        stream = _Stream(writer, body["model"], usage if asked and behaviour.usage else None)
+        return await stream.run(tokens, behaviour)
+
+
+class _Stream:
+    """One server-sent reply, its frames encoded with as little work a token as can be."""
+
+    def __init__(self, writer: asyncio.StreamWriter, model: str, usage: dict[str, int] | None) -> None:
+        self.writer = writer
+        self.usage = usage
+        head = {
+            "id": "chatcmpl-fake",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
+        }
+        self.prefix = json.dumps(head)[:-1] + ', "choices": '
+        self.before = self.prefix + '[{"index": 0, "delta": {"content": '
+        self.after = '}, "finish_reason": null}]}\n\n'
+
+    def event(self, text: str) -> None:
+        self.raw(f"data: {text}\n\n".encode())
+
+    def raw(self, data: bytes) -> None:
+        self.writer.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def token(self, token: str) -> None:
+        self.raw(f"data: {self.before}{json.dumps(token)}{self.after}".encode())
+
+    def choice(self, delta: dict[str, Any], finish: str | None = None) -> None:
+        choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+        self.event(self.prefix + json.dumps(choices) + "}")
+
+    async def run(self, tokens: list[str], behaviour: Behaviour) -> None:
+        await asyncio.sleep(behaviour.first_token_seconds)
+        self.writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        self.choice({"role": "assistant", "content": ""})
+        strikes = behaviour.fault is not None
+        await self.tokens(
+            tokens[: behaviour.after_tokens] if strikes else tokens, behaviour.tokens_per_second
+        )
+        if behaviour.fault and await self.strike(behaviour.fault):
+            return
+        self.choice({}, behaviour.finish)
+        if behaviour.linger_after_finish:
+            await self.writer.drain()
+            await asyncio.sleep(3600)
+        if self.usage:
+            self.event(
+                self.prefix + json.dumps(behaviour.usage_choices) + f', "usage": {json.dumps(self.usage)}}}'
+            )
+        self.event("[DONE]")
+        self.writer.write(b"0\r\n\r\n")
+        await self.writer.drain()
+
+    async def tokens(self, tokens: list[str], per_second: float) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for number, token in enumerate(tokens):
+            self.token(token)
+            if not per_second:
+                continue
+            due += 1 / per_second
+            wait = due - loop.time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            if number % 64 == 63:
+                await self.writer.drain()
+        await self.writer.drain()
+
+    async def strike(self, fault: Fault) -> bool:
+        """True when the answer is over."""
+        strike = getattr(self, "_" + fault.name.lower())
+        await strike()
+        await self.writer.drain()
+        return True
+
+    async def _stall(self) -> None:
+        await self.writer.drain()
+        await asyncio.sleep(3600)
+
+    async def _pings(self) -> None:
+        while True:
+            self.raw(b": still here\n\n")
+            await self.writer.drain()
+            await asyncio.sleep(0.05)
+
+    async def _error_in_stream(self) -> None:
+        error = {
+            "message": "The server had an error. sk-secret",
+            "type": "server_error",
+            "code": "server_error",
+        }
+        self.event(json.dumps({"error": error}))
+        self.end()
+
+    async def _truncated(self) -> None:
+        self.writer.write(b'200\r\ndata: {"id": "chatcmpl-fake", "choi')
+        await self.writer.drain()
+        self.writer.close()
+
+    async def _reset(self) -> None:
+        await self.writer.drain()
+        await asyncio.sleep(0.05)  # so that the tokens are read before the reset overtakes them
+        linger = struct.pack("ii", 1, 0)
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.writer.transport.abort()
+
+    async def _no_finish(self) -> None:
+        self.event("[DONE]")
+        self.end()
+
+    async def _invalid_json(self) -> None:
+        self.event('{"choices": [{"index": 0, "delta": {"content": "half')
+        self.end()
+
+    async def _invalid_utf8(self) -> None:
+        self.raw(b'data: {"choices": [{"index": 0, "delta": {"content": "\xff\xfe"}}]}\n\n')
+        self.end()
+
+    async def _deep_json(self) -> None:
+        self.event('{"choices": ' + "[" * 100_000 + "]" * 100_000 + "}")
+        self.end()
+
+    async def _wrong_shape(self) -> None:
+        self.event('{"choices": [{"index": 0, "delta": {"content": 17}, "finish_reason": null}]}')
+        self.choice({}, "stop")
+        self.end()
+
+    async def _empty(self) -> None:
+        self.choice({}, "stop")
+        self.end()
+
+    async def _content_filter(self) -> None:
+        self.choice({}, "content_filter")
+        self.end()
+
+    async def _refusal(self) -> None:
+        self.choice({"refusal": "I cannot help with that."})
+        self.choice({}, "stop")
+        self.end()
+
+    def end(self) -> None:
+        self.writer.write(b"0\r\n\r\n")
+
+
+async def _failed_at_once(behaviour: Behaviour, writer: asyncio.StreamWriter) -> bool:
+    """Plays the faults that come before a stream begins; true when that was the answer."""
+    match behaviour.fault:
+        case Fault.STATUS:
+            error = {"message": "It failed for sk-secret", "type": "fake", "code": behaviour.error_code}
+            extra = {"Retry-After": behaviour.retry_after} if behaviour.retry_after else {}
+            _send_json(writer, behaviour.status, {"error": error}, extra)
+        case Fault.SILENCE:
+            await asyncio.sleep(3600)
+        case Fault.DISCONNECT:
+            writer.close()
+        case Fault.NOT_HTTP:
+            writer.write(b"220 mail.example.com ESMTP\r\n")
+            await writer.drain()
+            writer.close()
+        case Fault.HTML:
+            _send(
+                writer, 200, b"<html><body>Sign in to the Wi-Fi</body></html>", {"Content-Type": "text/html"}
+            )
+        case _:
+            return False
+    return True
+
+
+def _whole_completion(model: str, words: str, finish: str, usage: dict[str, int]) -> dict[str, Any]:
+    choice = {"index": 0, "message": {"role": "assistant", "content": words}, "finish_reason": finish}
+    return {
+        "id": "chatcmpl-fake",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [choice],
+        "usage": usage,
+    }
+
+
+def _send_json(
+    writer: asyncio.StreamWriter, status: int, body: dict[str, Any], extra: dict[str, str] | None = None
+) -> None:
+    _send(writer, status, json.dumps(body).encode(), {"Content-Type": "application/json", **(extra or {})})
+
+
+def _send(writer: asyncio.StreamWriter, status: int, body: bytes, headers: dict[str, str]) -> None:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"HTTP/1.1 {status} Fake\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
+async def _read_request(reader: asyncio.StreamReader) -> Request | None:
+    """The next request of a kept connection; None when the client closed it."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, path, _ = first.split(" ", 2)
+    headers = {
+        name.strip().lower(): value.strip()
+        for name, _, value in (line.partition(":") for line in lines)
+        if name
+    }
+    if headers.get("transfer-encoding") == "chunked":
+        body = await _read_chunks(reader)
+    else:
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Request(method, path, headers, body)
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += await reader.readexactly(size)
+        await reader.readline()
+    await reader.readline()
+    return body
+
+
+async def _hung_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Returns when the client has closed its side. Reads nothing: the next request may be in the buffer."""
+    while not reader.at_eof() and not writer.transport.is_closing():  # noqa: ASYNC110 streams have no such event
+        await asyncio.sleep(0.2)
+
+
+@contextlib.contextmanager
+def refused_base_url() -> Iterator[str]:
+    """An address where nothing listens, and nothing will while this lasts."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}/v1"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A fake server in the OpenAI wire format.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9999)
+    parser.add_argument("--first-token", type=float, default=0.0, help="seconds before the first token")
+    parser.add_argument("--tokens-per-second", type=float, default=0.0)
+    parser.add_argument("--tokens", type=int, default=0, help="0: words that fit the request")
+    options = parser.parse_args()
+    behaviour = Behaviour(
+        reply=" ".join(f"word{number}" for number in range(options.tokens)) if options.tokens else None,
+        first_token_seconds=options.first_token,
+        tokens_per_second=options.tokens_per_second,
+    )
+    server = OpenAIServer(behaviour, host=options.host, port=options.port)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(server.serve())
+
+
+if __name__ == "__main__":
+    main()
