@@ -22,20 +22,26 @@ class Collection(models.Model):
     slug = models.CharField(max_length=100)
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
-    personas = models.ManyToManyField(Persona, blank=True, related_name="collections", help_text="Who may read it.")
+    personas = models.ManyToManyField(
+        Persona, blank=True, related_name="collections", help_text="Who may read it."
+    )
     staff_may_read = models.BooleanField(default=True)
     version = models.PositiveBigIntegerField(default=0, editable=False)
     chunk_count = models.PositiveIntegerField(default=0, editable=False)
     token_count = models.PositiveBigIntegerField(default=0, editable=False)
     embedding_provider = models.CharField(max_length=40, blank=True)
-    embedding_model = models.CharField(max_length=100, blank=True)
+    embedding_model = models.CharField(
+        max_length=100, blank=True, help_text="Empty: the provider's own default."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
-        constraints = [models.UniqueConstraint(fields=["account", "slug"], name="collection_slug_once_per_account")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "slug"], name="collection_slug_once_per_account")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -44,7 +50,10 @@ class Collection(models.Model):
 class Document(models.Model):
     """A text that was given to a collection.
 
-    queued → reading → ready | failed (may be retried) | refused (the file itself is at fault).
+    queued → reading → ready | failed (may be retried) | refused (the file itself is at fault);
+    reading → queued (an attempt failed; again at `not_before`); failed, refused → queued (retry).
+    A row whose file is not stored yet (`stored_at` is null) is never read. A ready document whose
+    vectors are still to be made (`vectors_due`) is already found by its words.
     """
 
     class State(models.TextChoices):
@@ -74,6 +83,10 @@ class Document(models.Model):
     origin_kind = models.CharField(max_length=40, default="upload")
     origin_id = models.CharField(max_length=64, blank=True)
     origin_link = models.CharField(max_length=100, blank=True)
+    # Text the ingesting app gave with the file: a list of [text, locator]. Null: the file is read.
+    given_sections = models.JSONField(null=True, blank=True, editable=False)
+    stored_at = models.DateTimeField(null=True, blank=True, editable=False)
+    vectors_due = models.BooleanField(default=False, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(default=timezone.now)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -95,6 +108,12 @@ class Document(models.Model):
                 condition=Q(state__in=["queued", "reading"]),
                 name="document_due",
             ),
+            # the sweep: what still needs vectors
+            models.Index(
+                fields=["not_before"],
+                condition=Q(state="ready", vectors_due=True),
+                name="document_vectors_due",
+            ),
             # lists, newest first; delete and look up by file name; the document of an interview
             models.Index(fields=["collection", "-created_at"], name="document_newest"),
             models.Index(fields=["collection", "filename"], name="document_by_filename"),
@@ -110,6 +129,8 @@ class Chunk(models.Model):
 
     `locator` says where it is: {"page": 3}, {"row": 12}, or {"messages": [4, 5]} (seqs of the talk).
     `vector` is float32, little endian, unit length; null without an embedding provider.
+    `terms` are the words of title and text as the index holds them (words.py): every word with a
+    space on both sides, so that counting " word " in it is exact.
     """
 
     account_path = "collection__account"
@@ -118,7 +139,9 @@ class Chunk(models.Model):
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="chunks")
     position = models.PositiveIntegerField()
     text = models.TextField()
-    token_count = models.PositiveIntegerField()
+    terms = models.TextField(editable=False)
+    token_count = models.PositiveIntegerField(help_text="How many terms it has.")
+    text_checksum = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the text.")
     locator = models.JSONField(default=dict)
     vector = models.BinaryField(null=True)
     embedding_model = models.CharField(max_length=100, blank=True)
@@ -128,6 +151,19 @@ class Chunk(models.Model):
     class Meta:
         ordering = ["document_id", "position"]
         constraints = [models.UniqueConstraint(fields=["document", "position"], name="chunk_position_once")]
+        indexes = [
+            # a text that was embedded before lends its vector; the vectors of a collection
+            models.Index(
+                fields=["text_checksum", "embedding_model"],
+                condition=Q(vector__isnull=False),
+                name="chunk_embedded_text",
+            ),
+            models.Index(
+                fields=["collection", "embedding_model"],
+                condition=Q(vector__isnull=False),
+                name="chunk_with_vector",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.document_id}#{self.position}"
@@ -148,15 +184,22 @@ class Question(models.Model):
     thumbs = models.SmallIntegerField(null=True, blank=True)
     comment = models.TextField(blank=True)
     provider = models.CharField(max_length=40, blank=True)
+    error_code = models.CharField(max_length=40, blank=True, help_text="Why no answer could be written.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["account", "-created_at"], name="question_newest")]
+        indexes = [
+            models.Index(fields=["account", "-created_at"], name="question_newest"),
+            # staff look at what could not be answered
+            models.Index(fields=["-created_at"], condition=Q(answered=False), name="question_unanswered"),
+        ]
         constraints = [
-            models.CheckConstraint(condition=Q(thumbs__isnull=True) | Q(thumbs__in=[-1, 1]), name="thumbs_up_or_down")
+            models.CheckConstraint(
+                condition=Q(thumbs__isnull=True) | Q(thumbs__in=[-1, 1]), name="thumbs_up_or_down"
+            )
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,19 @@
-"""Paths of knowledge: its APIs and pages."""
+"""Paths of knowledge: its APIs, and the stream behind the admin's Ask page."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from knowledge import api, asking, asking_described
+
+API = "api/v1/knowledge"
+# A plain async view; the schema is drawn from this description of it.
+asking.ask.__dict__.update(cls=asking_described.AskView, initkwargs={})
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path(f"{API}/ask", asking.ask, name="knowledge_ask"),  # type: ignore[arg-type]
+    path(f"{API}/questions/<uuid:question_id>/rating", api.RatingView.as_view(), name="knowledge_rating"),
+    path(f"{API}/collections", api.CollectionsView.as_view(), name="knowledge_collections"),
+    path(f"{API}/documents", api.DocumentsView.as_view(), name="knowledge_documents"),
+    path(f"{API}/documents/<uuid:document_id>", api.DocumentView.as_view(), name="knowledge_document"),
+    path(f"{API}/documents/<uuid:document_id>/file", api.DocumentFileView.as_view(), name="knowledge_file"),
+    path("knowledge/ask/stream", asking.ask_as_staff, name="knowledge_ask_stream"),
+]

@@ -1,0 +1,7 @@
+"""Knowledge for staff: collections, documents, questions, the Ask page and the retrieval test."""
+
+from knowledge.admin.collections import CollectionAdmin
+from knowledge.admin.documents import DocumentAdmin
+from knowledge.admin.questions import QuestionAdmin
+
+__all__ = ["CollectionAdmin", "DocumentAdmin", "QuestionAdmin"]

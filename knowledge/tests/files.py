@@ -1,0 +1,105 @@
+"""Files of every kind for tests, made by hand so that each holds exactly what its test is about."""
+
+import io
+import zipfile
+import zlib
+
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.pdfgen import canvas
+
+WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+
+
+def pdf(*pages, password=None):
+    buffer = io.BytesIO()
+    encrypt = StandardEncryption(password, canPrint=0) if password else None
+    sheet = canvas.Canvas(buffer, encrypt=encrypt, invariant=1)
+    for page in pages:
+        for number, line in enumerate(page.splitlines()):
+            sheet.drawString(72, 760 - 16 * number, line)
+        sheet.showPage()
+    sheet.save()
+    return buffer.getvalue()
+
+
+def pdf_of_objects(*objects):
+    """A PDF from raw objects, numbered from 1; the first is the catalog."""
+    body = b"%PDF-1.7\n"
+    offsets = []
+    for number, content in enumerate(objects, start=1):
+        offsets.append(len(body))
+        body += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    table += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    return (
+        body
+        + table
+        + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(body))
+    )
+
+
+def many_pages_pdf(count):
+    kids = b" ".join(b"3 0 R" for _ in range(count))
+    return pdf_of_objects(
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Count %d /Kids [%s] >>" % (count, kids),
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 10 10] >>",
+    )
+
+
+def nested_flate_pdf(size=2_000_000_000):
+    """A page whose content is compressed twice and unpacks to gigabytes of text operators."""
+    packer = zlib.compressobj(9)
+    zeros = b"BT (a) Tj ET " * 80_000
+    inner = b"".join([*(packer.compress(zeros) for _ in range(size // len(zeros))), packer.flush()])
+    stream = zlib.compress(inner, 9)
+    return pdf_of_objects(
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 10 10] /Contents 4 0 R >>",
+        b"<< /Filter [/FlateDecode /FlateDecode] /Length %d >>\nstream\n%s\nendstream"
+        % (len(stream), stream),
+    )
+
+
+def cyclic_pdf():
+    return pdf_of_objects(
+        b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Count 1 /Kids [2 0 R] /Parent 2 0 R >>"
+    )
+
+
+def docx(*paragraphs, heading=None, table=()):
+    body = (
+        f'<w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t>{heading}</w:t></w:r></w:p>'
+        if heading
+        else ""
+    )
+    body += "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in paragraphs)
+    for row in table:
+        cells = "".join(f"<w:tc><w:p><w:r><w:t>{cell}</w:t></w:r></w:p></w:tc>" for cell in row)
+        body += f"<w:tbl><w:tr>{cells}</w:tr></w:tbl>"
+    return docx_of_xml(f'<w:document xmlns:w="{WORD}"><w:body>{body}</w:body></w:document>')
+
+
+def docx_of_xml(xml):
+    return archive({"[Content_Types].xml": "<Types/>", "word/document.xml": xml})
+
+
+def archive(parts):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in parts.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def xlsx(rows, sheet="People"):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.title = sheet
+    for row in rows:
+        book.active.append(row)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()

@@ -1,0 +1,118 @@
+"""Words as the index holds them: the same for a passage and for a question, on every database."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+# A letter or digit, then letters, digits and the marks that belong to them (Indic vowels, Arabic points).
+MARKS = (
+    "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670"
+    "\u0900-\u0903\u093a-\u094f\u0981-\u0983\u09bc-\u09cd"
+)
+WORD = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*")
+LATIN_ACCENTS = re.compile("[\u0300-\u036f]")
+# Letters that are written with a stroke or joined, and that Unicode does not take apart.
+WHOLE_LETTERS = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "ð": "d", "þ": "th"}
+)
+# Scripts written without spaces are indexed by pairs of characters.
+UNSPACED = re.compile(
+    "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f\U00020000-\U0002fa1f]+"
+)
+LONGEST_TERM = 64  # characters; longer runs are keys and hashes, and an index entry must stay small
+MOST_QUESTION_TERMS = 48
+
+STOPWORDS = frozenset(
+    """
+    a about all also am an and any are as at be because been being but by can could did do does
+    doing each for from get give had has have having he her hers him his how i if in into is it its
+    just know let many may me mentioned might more most much my no nor not of on or other our ours
+    out over own people person please said say says she should show so some such tell than that the
+    their theirs them then there these they this those through to too told under until up upon very
+    was we were what when where which while who whom whose why will with would you your yours
+    """.split()  # noqa: SIM905 (a list of strings would be 130 lines)
+)
+
+
+def terms_of(text: str) -> list[str]:
+    """Every word of a text in order: lower case, without accents, cut to an English stem."""
+    return [term for word in _words(text) for term in _terms_of_word(word)]
+
+
+def question_terms(text: str) -> list[str]:
+    """The distinct words worth searching for, at most 48. Common words count only if there are no others."""
+    words = list(_words(text[:20_000]))
+    telling = [word for word in words if word not in STOPWORDS] or words
+    found = dict.fromkeys(term for word in telling for term in _terms_of_word(word))
+    return list(found)[:MOST_QUESTION_TERMS]
+
+
+def padded(terms: Sequence[str]) -> str:
+    """How `Chunk.terms` stores them: a space on both sides of each, so that counting " word " is exact."""
+    return "".join(f" {term} " for term in terms)
+
+
+def _words(text: str) -> Iterator[str]:
+    plain = unicodedata.normalize("NFKC", text).casefold().translate(WHOLE_LETTERS)
+    folded = LATIN_ACCENTS.sub("", unicodedata.normalize("NFD", plain))
+    # NFD also takes Hangul and kana apart; what is left of it is put together again.
+    return (match.group() for match in WORD.finditer(unicodedata.normalize("NFC", folded)))
+
+
+def _terms_of_word(word: str) -> Iterator[str]:
+    if word.isascii():
+        yield stem(word[:LONGEST_TERM])
+        return
+    position = 0
+    for run in UNSPACED.finditer(word):
+        if run.start() > position:
+            yield word[position : run.start()][:LONGEST_TERM]
+        yield from _pairs(run.group())
+        position = run.end()
+    if position < len(word):
+        yield word[position:][:LONGEST_TERM]
+
+
+def _pairs(run: str) -> Iterator[str]:
+    if len(run) == 1:
+        yield run
+    for start in range(len(run) - 1):
+        yield run[start : start + 2]
+
+
+VOWEL = re.compile("[aeiouy]")
+
+
+def stem(word: str) -> str:
+    """A light English stem: plural, -ed, -ing, -ly and a last e are taken off (after Porter's first step)."""
+    if len(word) < 3 or not word.isalpha():
+        return word
+    return _without_e(_without_ending(_without_plural(word)))
+
+
+def _without_plural(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "shes", "ches", "xes", "zes")):
+        return word[:-2]
+    if len(word) < 4:
+        return word
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def _without_ending(word: str) -> str:
+    if word.endswith("ied") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith("ily") and len(word) > 4:
+        return word[:-3] + "y"
+    for ending in ("ingly", "edly", "ing", "ed", "ly"):
+        rest = word.removesuffix(ending)
+        if rest == word or len(rest) < 2 or not VOWEL.search(rest):
+            continue
+        doubled = len(rest) > 3 and rest[-1] == rest[-2] and rest[-1] not in "lsz"
+        return rest[:-1] if doubled else rest
+    return word
+
+
+def _without_e(word: str) -> str:
+    return word[:-1] if word.endswith("e") and len(word) > 2 else word
