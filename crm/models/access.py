@@ -78,7 +78,8 @@ class AccessLink(models.Model):
 
 
 class Erasure(models.Model):
-    """A person, or one talk of theirs, being forgotten. It goes on after a crash: `done` lists finished parts.
+    """A person, or one talk of theirs, being forgotten.
+    It goes on after a crash: `done` lists finished parts.
 
     requested → done. `receipt` counts what each part removed, and holds no personal data.
     """

@@ -26,7 +26,9 @@ class Consent(models.Model):
     purpose = models.CharField(max_length=16, choices=Purpose)
     given = models.BooleanField()
     at = models.DateTimeField(default=timezone.now)
-    source = models.CharField(max_length=60, help_text='Where it was said: "landing page", "csv import", "operator".')
+    source = models.CharField(
+        max_length=60, help_text='Where it was said: "landing page", "csv import", "operator".'
+    )
     text_version = models.CharField(max_length=40, blank=True)
     evidence = models.JSONField(default=dict, blank=True)
 

@@ -25,7 +25,9 @@ class Contact(models.Model):
     language = models.CharField(max_length=12, blank=True)
     time_zone = models.CharField(max_length=64, blank=True)
     preferences = models.JSONField(default=dict, blank=True)
-    fields = models.JSONField(default=dict, blank=True, help_text="What imports brought along: column → value.")
+    fields = models.JSONField(
+        default=dict, blank=True, help_text="What imports brought along: column → value."
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -1,5 +1,7 @@
 """Conversations and their messages: one ordered sequence, one turn at a time."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -31,7 +33,9 @@ class Conversation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="conversations")
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="conversations")
-    persona = models.ForeignKey(Persona, null=True, blank=True, on_delete=models.PROTECT, related_name="conversations")
+    persona = models.ForeignKey(
+        Persona, null=True, blank=True, on_delete=models.PROTECT, related_name="conversations"
+    )
     channel = models.CharField(max_length=8, choices=Channel, default=Channel.WEB)
     planner = models.CharField(max_length=120, default="crm.briefs.plan")
     brief = models.JSONField(default=dict, blank=True)
@@ -111,7 +115,9 @@ class Message(models.Model):
     question_key = models.CharField(max_length=60, blank=True)
     # Of a reply: {"choices": […], "sources": […], "ends": bool, "end_reason": …}
     plan = models.JSONField(default=dict, blank=True)
-    media = models.ManyToManyField("MediaFile", blank=True, related_name="messages")
+    media: "models.ManyToManyField[MediaFile, Any]" = models.ManyToManyField(
+        "MediaFile", blank=True, related_name="messages"
+    )
     staff = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -166,7 +172,9 @@ class MediaFile(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="media_files")
-    contact = models.ForeignKey(Contact, null=True, blank=True, on_delete=models.CASCADE, related_name="media_files")
+    contact = models.ForeignKey(
+        Contact, null=True, blank=True, on_delete=models.CASCADE, related_name="media_files"
+    )
     kind = models.CharField(max_length=8, choices=Kind)
     file = models.FileField(max_length=400)
     filename = models.CharField(max_length=300, blank=True)

@@ -1,0 +1,8 @@
+"""The staff's view of people and talk.
+
+Staff are operators of the whole installation: every list filters by account.
+"""
+
+from crm.admin import contacts, conversations, records
+
+__all__ = ["contacts", "conversations", "records"]

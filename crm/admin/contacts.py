@@ -1,0 +1,182 @@
+"""Contacts: who they are, how to reach them, what they allowed, and what happened."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import action, display
+
+from config.api.audit import record
+from config.api.models import AuditEntry
+from crm import erasure
+from crm.models import Consent, Contact, ContactAddress, Message
+
+FACTS = (("name", "account"), ("company", "role"), ("language", "time_zone"), "is_active")
+MORE = ("preferences", "fields", ("created_at", "updated_at", "erased_at"))
+ON_PAGE = 50  # timeline entries and conversations shown beside a contact
+
+
+class AddressInline(TabularInline):
+    model = ContactAddress
+    fields = ("kind", "value", "is_primary", "is_verified", "source")
+    readonly_fields = ("kind", "value", "source")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # addresses are added through crm.contacts, which writes them in one form
+
+
+class ConsentInline(TabularInline):
+    model = Consent
+    fields = readonly_fields = ("at", "channel", "purpose", "given", "source", "text_version")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Contact)
+class ContactAdmin(ModelAdmin):
+    list_display = ("shown_name", "shown_address", "company", "account", "standing", "created_at")
+    list_filter = (("account", RelatedDropdownFilter), "is_active")
+    list_filter_submit = True
+    list_select_related = ("account",)
+    search_fields = ("name", "company", "addresses__value")
+    search_help_text = _("Name, company, email or phone")
+    show_full_result_count = False
+    ordering = ("-created_at",)
+    list_per_page = 50
+    autocomplete_fields = ("account",)
+    readonly_fields = ("created_at", "updated_at", "erased_at")
+    inlines = (AddressInline, ConsentInline)
+    actions_detail = ("erase_person",)
+    change_form_after_template = "admin/crm/contact_after.html"
+    fieldsets = (
+        (None, {"fields": FACTS}),
+        (_("More"), {"fields": MORE, "classes": ("collapse",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
+        return super().get_queryset(request).prefetch_related("addresses")
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> Any:
+        registered = self.admin_site.is_registered(Contact._meta.get_field("account").related_model)  # type: ignore[arg-type]
+        return self.autocomplete_fields if registered else ()
+
+    @display(description=_("Name"), ordering="name")  # type: ignore[untyped-decorator]
+    def shown_name(self, contact: Contact) -> str:
+        return str(contact)
+
+    @display(description=_("Address"))  # type: ignore[untyped-decorator]
+    def shown_address(self, contact: Contact) -> str:
+        rows = sorted(contact.addresses.all(), key=lambda row: (not row.is_primary, row.pk))
+        return rows[0].value if rows else "–"
+
+    @display(
+        description=_("Standing"),
+        label={_("active"): "success", _("inactive"): "warning", _("erased"): "danger"},
+    )  # type: ignore[untyped-decorator]
+    def standing(self, contact: Contact) -> str:
+        if contact.erased_at:
+            return str(_("erased"))
+        return str(_("active") if contact.is_active else _("inactive"))
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        contact = self.get_object(request, object_id)
+        more = {"timeline": [], "conversations": []} if contact is None else _beside(contact)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+    def get_urls(self) -> list[URLPattern]:
+        own = path(
+            "<uuid:contact_id>/erase/", self.admin_site.admin_view(self.erase_view), name="crm_contact_erase"
+        )
+        return [own, *super().get_urls()]
+
+    @action(description=_("Erase this person"), url_path="erase-person", permissions=["delete"])  # type: ignore[untyped-decorator]
+    def erase_person(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return redirect("admin:crm_contact_erase", object_id)
+
+    def erase_view(self, request: HttpRequest, contact_id: Any) -> HttpResponse:
+        """Says what it touches; a POST does it."""
+        if not self.has_delete_permission(request):
+            raise PermissionDenied
+        contact = get_object_or_404(Contact.objects.select_related("account"), pk=contact_id)
+        if request.method == "POST":
+            erasure.request(contact, requested_by=request.user.get_username())
+            messages.success(request, _("This person is being erased. The receipt is under Erasures."))
+            return redirect("admin:crm_contact_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Erase this person"),
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(
+            request,
+            "admin/crm/erase.html",
+            {**context, "contact": contact, "touched": touched_by_erasure(contact)},
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # contacts come from imports, the API and talks, which write addresses in one form
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)  # a person is erased with all that is theirs, never just deleted
+        return actions
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        return redirect("admin:crm_contact_erase", object_id)
+
+    def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record(
+            obj.account,
+            AuditEntry.ActorKind.STAFF,
+            request.user.get_username(),
+            "changed contact",
+            target=obj,
+            detail={"fields": form.changed_data},
+            request=request,
+        )
+
+
+def _beside(contact: Contact) -> dict[str, Any]:
+    return {
+        "timeline": contact.timeline.all()[:ON_PAGE],
+        "conversations": contact.conversations.order_by("-last_activity_at")[:ON_PAGE],
+    }
+
+
+def touched_by_erasure(contact: Contact) -> list[str]:
+    """What is removed, in words with counts."""
+    talks = contact.conversations.count()
+    said = Message.objects.filter(conversation__contact=contact).count()
+    files = contact.media_files.count()
+    entries = contact.timeline.count()
+    return [
+        ngettext("%d conversation", "%d conversations", talks) % talks,
+        ngettext("%d message", "%d messages", said) % said,
+        ngettext("%d file", "%d files", files) % files,
+        ngettext("%d timeline entry", "%d timeline entries", entries) % entries,
+        str(_("their interviews, answers, PDFs and documents, emails and import rows")),
+    ]

@@ -1,0 +1,161 @@
+"""Conversations: how each stands, and its transcript, live. Reading is recorded."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import action, display
+
+from config.api.audit import record
+from config.api.models import AuditEntry
+from crm import talk, watching
+from crm.models import Conversation, Message
+
+WINDOW = 500  # messages of a transcript on one page
+STATE_COLOURS = {Conversation.State.OPEN: "info", Conversation.State.CLOSED: "success"}
+MOVES: dict[str, str] = {
+    "take-over": "took over conversation",
+    "hand-back": "handed back conversation",
+    "write": "wrote in conversation",
+}
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ModelAdmin):
+    list_display = ("__str__", "contact", "account", "shown_state", "channel", "last_seq", "last_activity_at")
+    list_filter = (
+        ("account", RelatedDropdownFilter),
+        ("state", ChoicesDropdownFilter),
+        ("channel", ChoicesDropdownFilter),
+        ("status", ChoicesDropdownFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("contact", "account")
+    search_fields = ("title", "contact__name", "contact__addresses__value", "external_id")
+    search_help_text = _("Title, name, email or phone")
+    show_full_result_count = False
+    ordering = ("-last_activity_at",)
+    list_per_page = 50
+    actions_detail = ("read_transcript",)
+    fields = (
+        ("title", "category"),
+        ("contact", "account", "persona"),
+        ("channel", "state", "status"),
+        ("close_reason", "taken_over_by"),
+        ("created_at", "last_activity_at", "closed_at"),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        editable = {"title", "category", "status"}
+        return [name for row in self.fields for name in row if name not in editable]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # what was said goes with an erasure, which reaches everything that came of it
+
+    @display(description=_("State"), label=STATE_COLOURS, ordering="state")  # type: ignore[untyped-decorator]
+    def shown_state(self, conversation: Conversation) -> tuple[str, str]:
+        return conversation.state, conversation.get_state_display()
+
+    @action(description=_("Read the transcript"), url_path="read-transcript", permissions=["view"])  # type: ignore[untyped-decorator]
+    def read_transcript(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return redirect("admin:crm_conversation_transcript", object_id)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        name = "crm_conversation"
+        read, move = wrap(self.transcript_view), wrap(require_POST(self.move_view))
+        own = [
+            path("<uuid:conversation_id>/transcript/", read, name=f"{name}_transcript"),
+            path("<uuid:conversation_id>/<slug:move>/", move, name=f"{name}_move"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def transcript_view(self, request: HttpRequest, conversation_id: Any) -> HttpResponse:
+        """Every message with its anchor; `?message=<seq>` is highlighted."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        conversation = self._conversation(conversation_id)
+        self._noted(request, conversation, "read transcript")
+        highlighted = whole(request.GET.get("message", ""))
+        context = {
+            **self.admin_site.each_context(request),
+            **transcript_window(conversation, highlighted, start=whole(request.GET.get("from", ""))),
+            "title": str(conversation),
+            "opts": self.model._meta,
+            "may_write": self.has_change_permission(request),
+            "is_mine": conversation.taken_over_by_id == request.user.pk,
+        }
+        return TemplateResponse(request, "admin/crm/transcript.html", context)
+
+    def move_view(self, request: HttpRequest, conversation_id: Any, move: str) -> HttpResponse:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        conversation = self._conversation(conversation_id)
+        if move in MOVES and self._moved(request, conversation, move):
+            self._noted(request, conversation, MOVES[move])
+            watching.tell_from_sync(conversation.pk, "message", seq=conversation.last_seq)
+        return redirect("admin:crm_conversation_transcript", conversation.pk)
+
+    def _moved(self, request: HttpRequest, conversation: Conversation, move: str) -> bool:
+        moves: dict[str, Callable[[], bool]] = {
+            "take-over": lambda: talk.take_over(conversation, request.user),
+            "hand-back": lambda: talk.hand_back(conversation),
+            "write": lambda: bool(
+                talk.staff_says(conversation, request.POST.get("text", ""), staff=request.user)
+            ),
+        }
+        try:
+            moved = moves[move]()
+        except talk.TalkError as error:
+            messages.error(request, str(error))
+            return False
+        if not moved:
+            messages.warning(request, _("Somebody else was first, or the conversation has ended."))
+        return moved
+
+    def _conversation(self, conversation_id: Any) -> Conversation:
+        rows = Conversation.objects.select_related("account", "contact", "persona", "taken_over_by")
+        return get_object_or_404(rows, pk=conversation_id)
+
+    def _noted(self, request: HttpRequest, conversation: Conversation, what: str) -> None:
+        record(
+            conversation.account,
+            AuditEntry.ActorKind.STAFF,
+            request.user.get_username(),
+            what,
+            target=conversation,
+            request=request,
+        )
+
+
+def transcript_window(
+    conversation: Conversation, highlighted: int | None, *, start: int | None = None
+) -> dict[str, Any]:
+    """What `crm/_transcript.html` shows: a window of messages, and where the windows beside it begin."""
+    at = highlighted or conversation.last_seq
+    first = start or max(1, at - WINDOW // 2)
+    rows: QuerySet[Message] = Message.objects.filter(conversation=conversation).select_related("staff")
+    return {
+        "conversation": conversation,
+        "spoken": rows.filter(seq__gte=first, seq__lt=first + WINDOW).order_by("seq"),
+        "highlighted": highlighted,
+        "earlier": max(1, first - WINDOW) if first > 1 else None,
+        "later": first + WINDOW if conversation.last_seq >= first + WINDOW else None,
+    }
+
+
+def whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -1,0 +1,160 @@
+"""May we write to or call this person, for this purpose? Asked by every sender at send time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from config.api.models import Account, digest
+from crm.contacts import InvalidAddress, email_of, normalise_email, normalise_phone, phone_of
+from crm.models import Consent, Contact, Suppression
+from crm.models.consent import Purpose
+from crm.models.contacts import Channel
+
+# A call nobody agreed to is unlawful in most places; an invitation by email may be answered by "unsubscribe".
+NEEDS_YES = {(Channel.PHONE, Purpose.INVITATION), (Channel.PHONE, Purpose.MARKETING)}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`reason` is empty when allowed, else: inactive, no_address, no_consent, declined, or a
+    suppression's reason.
+    """
+
+    allowed: bool
+    reason: str = ""
+
+
+def may_contact(
+    contact: Contact, channel: str, purpose: str, *, at: datetime | None = None, address: str | None = None
+) -> Verdict:
+    if not contact.is_active or contact.erased_at is not None:
+        return Verdict(False, "inactive")
+    to = address if address is not None else _address_of(contact, channel)
+    if not to:
+        return Verdict(False, "no_address")
+    held = _suppressions(contact.account, channel, purpose).filter(address_digest=address_digest(channel, to))
+    reason = held.values_list("reason", flat=True).first()
+    if reason is not None:
+        return Verdict(False, reason)
+    return _consented(contact, channel, purpose, at=at or timezone.now())
+
+
+def _consented(contact: Contact, channel: str, purpose: str, *, at: datetime) -> Verdict:
+    said = (
+        contact.consents.filter(channel=channel, purpose=purpose, at__lte=at)
+        .values_list("given", flat=True)
+        .first()
+    )
+    if said is None:
+        return Verdict(False, "no_consent") if (channel, purpose) in NEEDS_YES else Verdict(True)
+    return Verdict(True) if said else Verdict(False, "declined")
+
+
+def _address_of(contact: Contact, channel: str) -> str:
+    return phone_of(contact) if channel == Channel.PHONE else email_of(contact)
+
+
+def _suppressions(account: Account, channel: str, purpose: str) -> Any:
+    """In force for this purpose; an empty purpose on the row blocks every one."""
+    return Suppression.objects.for_account(account).filter(
+        channel=channel, purpose__in={"", purpose}, lifted_at=None
+    )
+
+
+def blocked(account: Account, channel: str, addresses: Iterable[str], *, purpose: str) -> dict[str, str]:
+    """Those of many addresses that are suppressed, with the reason. Some 500 addresses a query."""
+    by_digest = {address_digest(channel, address): address for address in addresses}
+    digests, found = list(by_digest), {}
+    for start in range(0, len(digests), 500):
+        rows = _suppressions(account, channel, purpose).filter(
+            address_digest__in=digests[start : start + 500]
+        )
+        for key, reason in rows.values_list("address_digest", "reason"):
+            found[by_digest[key]] = reason
+    return found
+
+
+def normalised(channel: str, address: str) -> str:
+    """The written form that digests are made of. What cannot be read is only lower-cased."""
+    try:
+        return normalise_phone(address) if channel == Channel.PHONE else normalise_email(address)
+    except InvalidAddress:
+        return address.strip().lower()
+
+
+def address_digest(channel: str, address: str) -> str:
+    return digest(normalised(channel, address))
+
+
+def hint_of(channel: str, address: str) -> str:
+    """Enough for staff to recognise an address they already know: "a…@example.com", "…4567"."""
+    if channel == Channel.PHONE:
+        return f"…{address[-4:]}"
+    local, _at, domain = address.rpartition("@")
+    return f"{local[:1]}…@{domain}"[:40]
+
+
+def suppress(
+    account: Account,
+    channel: str,
+    address: str,
+    reason: str,
+    *,
+    purpose: str = "",
+    source: dict[str, Any] | None = None,
+) -> Suppression:
+    """Nothing more to this address, for one purpose or (empty) for all. Doing it twice changes nothing."""
+    to = normalised(channel, address)
+    key = {
+        "account": account,
+        "channel": channel,
+        "address_digest": digest(to),
+        "purpose": purpose,
+        "lifted_at": None,
+    }
+    found = Suppression.objects.filter(**key).first()
+    if found is not None:
+        return found
+    try:
+        with transaction.atomic():
+            return Suppression.objects.create(
+                **key, hint=hint_of(channel, to), reason=reason, source=source or {}
+            )
+    except IntegrityError:
+        return Suppression.objects.get(**key)
+
+
+def lift(account: Account, channel: str, address: str, *, purpose: str = "") -> bool:
+    """Ends a suppression; the row stays, for the record. False when none was in force."""
+    rows = Suppression.objects.for_account(account).filter(
+        channel=channel, address_digest=address_digest(channel, address), purpose=purpose, lifted_at=None
+    )
+    return rows.update(lifted_at=timezone.now()) > 0
+
+
+def record(
+    contact: Contact,
+    channel: str,
+    purpose: str,
+    *,
+    given: bool,
+    source: str,
+    text_version: str = "",
+    evidence: dict[str, Any] | None = None,
+    at: datetime | None = None,
+) -> Consent:
+    """What a person said to one purpose on one channel, added to what they said before."""
+    return Consent.objects.create(
+        contact=contact,
+        channel=channel,
+        purpose=purpose,
+        given=given,
+        source=source[:60],
+        text_version=text_version[:40],
+        evidence=evidence or {},
+        at=at or timezone.now(),
+    )

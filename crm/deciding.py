@@ -1,0 +1,167 @@
+"""From a claimed turn to the prompt of its reply: what was meant, what to do, which passages, which words."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from config.api.threads import in_database
+from crm import briefs
+from crm.briefs import Said
+from crm.recognising import Recognition, named_question, previous_key
+from crm.turns import Turn
+from knowledge import search
+from personas import prompts, speaking
+from personas.providers.base import Prompt, Source, TurnPlan
+from personas.providers.base import Turn as Line
+
+logger = logging.getLogger(__name__)
+
+Planner = Callable[..., TurnPlan]
+# Below this a rule is a guess, and a model, where there is one, is asked.
+SURE_ENOUGH = 0.6
+# What a model's label becomes: a model alone never ends a talk, the person is asked first.
+LABELS = {
+    "answers the question": "answer",
+    "skips the question": "skip",
+    "refuses to answer": "refuse",
+    "wants to end the interview": "maybe_stop",
+    "wants to go back": "back",
+    "asks for the question again": "repeat",
+    "asks about the interview": "ask",
+}
+# History that a model gets; a token is about four characters of English.
+HISTORY_CHARACTERS = 12_000
+HISTORY_MESSAGES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    plan: TurnPlan
+    read: Recognition
+    prompt: Prompt
+    sources: tuple[dict[str, Any], ...] = ()
+
+
+@lru_cache(maxsize=32)
+def planner_at(path: str) -> Planner:
+    planner: Planner = import_string(path)
+    return planner
+
+
+async def decide(turn: Turn) -> Decision:
+    """Raises nothing of its own; a brief or planner that is at fault is a bug and fails the turn."""
+    read = await _read(turn)
+    said = [*turn.said[:-1], replace(turn.said[-1], act=read.act, question_key=read.question_key)]
+    plan = planner_at(turn.conversation.planner)(turn.conversation.brief, said, now=timezone.now())
+    passages = await _passages(turn, plan)
+    sources = [Source(number, item.title, item.text) for number, item in enumerate(passages, start=1)]
+    prompt = _prompt(turn, said, plan=plan, sources=sources)
+    return Decision(
+        plan, read, prompt, tuple(_shown(number, item) for number, item in enumerate(passages, start=1))
+    )
+
+
+async def _read(turn: Turn) -> Recognition:
+    message, brief = turn.message, turn.conversation.brief
+    if not brief.get("questions"):
+        return Recognition(message.act, 1.0, message.question_key)
+    by_rule = briefs.read_message(brief, turn.said)
+    if message.act:
+        return _by_button(turn, by_rule)
+    if by_rule.confidence >= SURE_ENOUGH or not speaking.has_model(turn.persona):
+        return by_rule
+    return await _by_model(turn, by_rule)
+
+
+def _by_button(turn: Turn, by_rule: Recognition) -> Recognition:
+    """A button says what is meant; the question may be left to us."""
+    message, brief = turn.message, briefs.Brief.from_json(turn.conversation.brief)
+    key = message.question_key
+    if not key and message.act in ("back", "correct"):
+        key = named_question(message.text.lower(), brief)
+        if not key and message.act == "back":
+            key = previous_key(brief, briefs.stand(brief, turn.said[:-1]).current)
+    elif not key:
+        key = by_rule.question_key
+    return Recognition(message.act, 1.0, key)
+
+
+async def _by_model(turn: Turn, by_rule: Recognition) -> Recognition:
+    question = next((said.text for said in reversed(turn.said) if said.author == "persona"), "")
+    instruction = f"In an interview this was asked: {question!r}. What does the person's message do?"
+    label = await speaking.classify(
+        turn.persona, instruction, turn.message.text, tuple(LABELS), account=turn.conversation.account
+    )
+    act = LABELS.get(label or "", by_rule.act)
+    if act == by_rule.act:
+        return by_rule
+    key = by_rule.question_key
+    if act == "back":
+        key = previous_key(briefs.Brief.from_json(turn.conversation.brief), key)
+    return Recognition(act, SURE_ENOUGH, key)
+
+
+async def _passages(turn: Turn, plan: TurnPlan) -> Sequence[Any]:
+    if not plan.search:
+        return ()
+    account = turn.conversation.account
+    collections = await in_database(_collections, turn)
+    if not collections:
+        return ()
+    return await search.passages_for(plan.search, account=account, collections=collections)
+
+
+def _collections(turn: Turn) -> list[Any]:
+    return list(search.readable_collections(turn.conversation.account, persona=turn.persona))
+
+
+def _shown(number: int, passage: Any) -> dict[str, Any]:
+    """A source as the page shows it beside the reply."""
+    return {
+        "number": number,
+        "title": passage.title,
+        "text": passage.text[:1_000],
+        "document_id": str(passage.document_id),
+        "locator": passage.locator,
+    }
+
+
+def _prompt(turn: Turn, said: Sequence[Said], *, plan: TurnPlan, sources: Sequence[Source]) -> Prompt:
+    persona, brief = turn.persona, turn.conversation.brief
+    language = str(brief.get("language") or persona.language)
+    system = prompts.system_prompt(persona, language=language)
+    more = briefs.instructions(brief)
+    return Prompt(
+        system=f"{system}\n\n{more}" if more else system,
+        turns=history(said),
+        plan=plan,
+        sources=tuple(sources),
+        model=persona.model,
+        temperature=persona.temperature,
+        max_tokens=plan.max_tokens or persona.max_tokens,
+        language=language,
+    )
+
+
+def history(said: Sequence[Said]) -> tuple[Line, ...]:
+    """The latest messages that fit, oldest first.
+
+    Staff speak on the persona's side; the system's notes are left out.
+    """
+    lines: list[Line] = []
+    left = HISTORY_CHARACTERS
+    for message in reversed(said[-HISTORY_MESSAGES:]):
+        if message.author == "system":
+            continue
+        left -= len(message.text)
+        if left < 0 and lines:
+            break
+        lines.append(
+            Line("user" if message.author == "person" else "assistant", message.text[-HISTORY_CHARACTERS:])
+        )
+    return tuple(reversed(lines))

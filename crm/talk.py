@@ -1,0 +1,271 @@
+"""One conversation: begun, spoken in, taken over, closed and opened again.
+
+Messages are one ordered sequence.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from crm.models import Contact, Conversation, MediaFile, Message
+from crm.models.contacts import Channel
+from crm.signals import after_commit, conversation_closed, message_recorded
+from personas.models import Persona
+from personas.providers.base import TurnPlan
+
+LONGEST_TEXT = 4_000  # characters of one message of a person
+# A message whose reply nobody has begun after this long lost its process; the sweep, or the next message,
+# goes on.
+TURN_PATIENCE = timedelta(seconds=10)
+
+PERSON = Message.Author.PERSON
+
+
+class TalkError(Exception):
+    """A message that cannot be taken now; its text is for people."""
+
+
+class InvalidMessage(TalkError):  # noqa: N818
+    """The message itself is at fault."""
+
+
+class TalkClosed(TalkError):  # noqa: N818
+    """The talk has ended."""
+
+
+class TurnTaken(TalkError):  # noqa: N818
+    """A reply is being written: one turn at a time."""
+
+
+def start(
+    contact: Contact,
+    *,
+    persona: Persona | None = None,
+    brief: dict[str, Any] | None = None,
+    planner: str = "crm.briefs.plan",
+    title: str = "",
+    channel: str = Channel.WEB,
+    external_id: str = "",
+    category: str = "",
+) -> Conversation:
+    return Conversation.objects.create(
+        account_id=contact.account_id,
+        contact=contact,
+        persona=persona,
+        brief=brief or {},
+        planner=planner,
+        title=title[:200],
+        channel=channel,
+        external_id=external_id,
+        category=category,
+    )
+
+
+def record_message(
+    conversation: Conversation,
+    text: str,
+    client_message_id: str | None = None,
+    *,
+    author: str = PERSON,
+    media: Sequence[MediaFile] = (),
+    act: str = "",
+    question_key: str = "",
+    staff: AbstractBaseUser | None = None,
+    at: datetime | None = None,
+) -> tuple[Message, bool]:
+    """The message, stored; False when this client id was stored before, which gives that same message.
+
+    `act` is what a button meant, or empty. Raises InvalidMessage, TalkClosed or TurnTaken;
+    then nothing is stored.
+    """
+    client_id = checked_client_id(client_message_id)
+    known = _of_client(conversation, client_id)
+    if known is not None:
+        return known, False
+    words = checked_text(text) if author == PERSON else text
+    try:
+        with transaction.atomic():
+            message = _append(
+                conversation,
+                author=author,
+                text=words,
+                client_message_id=client_id,
+                act=act[:16],
+                question_key=question_key[:60],
+                staff=staff,
+                created_at=at or timezone.now(),
+            )
+            message.media.add(*media) if media else None
+    except (IntegrityError, TurnTaken):
+        # The same send at the same moment, on another thread: theirs is ours.
+        known = _of_client(conversation, client_id)
+        if known is None:
+            raise
+        return known, False
+    return message, True
+
+
+def checked_text(text: str) -> str:
+    """Without NUL, which PostgreSQL cannot store, and lone surrogates, which nothing can."""
+    words = str(text).replace("\x00", "").encode("utf-8", "ignore").decode().strip()
+    if not words:
+        raise InvalidMessage(_("Write something first."))
+    if len(words) > LONGEST_TEXT:
+        raise InvalidMessage(_("A message has at most %(most)d characters.") % {"most": LONGEST_TEXT})
+    return words
+
+
+def checked_client_id(client_message_id: str | None) -> str | None:
+    if client_message_id is None or client_message_id == "":
+        return None
+    text = str(client_message_id)
+    if len(text) > 64 or not text.isprintable():
+        raise InvalidMessage(_("A client message id has 1 to 64 printable characters."))
+    return text
+
+
+def _of_client(conversation: Conversation, client_id: str | None) -> Message | None:
+    if client_id is None:
+        return None
+    rows = Message.objects.filter(conversation_id=conversation.pk, client_message_id=client_id)
+    found: Message | None = rows.first()
+    return found
+
+
+def _append(conversation: Conversation, **fields: Any) -> Message:
+    """A new last message.
+
+    In a transaction: the UPDATE takes the row, so numbers have no gap and no double.
+    """
+    by_person = fields["author"] == PERSON
+    rows = Conversation.objects.filter(pk=conversation.pk)
+    if by_person:
+        rows = rows.filter(state=Conversation.State.OPEN)
+    now = timezone.now()
+    if not rows.update(last_seq=F("last_seq") + 1, last_activity_at=now):
+        raise TalkClosed(_("This conversation has ended."))
+    seq = Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation.pk)
+    if by_person:
+        _refuse_interleaving(conversation, seq - 1, now=now)
+    message = Message.objects.create(
+        conversation_id=conversation.pk, seq=seq, completed_at=fields["created_at"], **fields
+    )
+    conversation.last_seq = seq
+    after_commit(message_recorded, message_id=message.pk)
+    return message
+
+
+def _refuse_interleaving(conversation: Conversation, last_seq: int, *, now: datetime) -> None:
+    """A second message waits until the first has its reply, so that two tabs cannot mix their turns."""
+    if conversation.persona_id is None or conversation.taken_over_by_id is not None:
+        return
+    rows = Message.objects.filter(conversation_id=conversation.pk)
+    last = rows.filter(seq=last_seq).values("author", "state", "created_at").first()
+    unanswered = last is not None and last["author"] == PERSON and now - last["created_at"] < TURN_PATIENCE
+    if unanswered or rows.filter(state=Message.State.STREAMING).exists():
+        raise TurnTaken(_("A reply is being written. Please wait for it."))
+
+
+def say(
+    conversation: Conversation,
+    text: str,
+    *,
+    plan: TurnPlan | None = None,
+    author: str = Message.Author.PERSONA,
+) -> Message:
+    """A persona's (or the system's) message that needs no model, such as the greeting."""
+    with transaction.atomic():
+        return _append(
+            conversation,
+            author=author,
+            text=text,
+            act=str(plan.act) if plan else "",
+            question_key=plan.question_key if plan else "",
+            plan=plan_json(plan) if plan else {},
+            created_at=timezone.now(),
+        )
+
+
+def plan_json(plan: TurnPlan, *, sources: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """What a reply keeps of its plan: what the page shows beside it, and whether it was the last."""
+    return {
+        "choices": list(plan.choices),
+        "sources": list(sources),
+        "ends": plan.ends,
+        "end_reason": plan.end_reason,
+    }
+
+
+def close(conversation: Conversation, reason: str) -> bool:
+    """open → closed, once: True for the caller that closed it. Heard by conversation_closed after commit."""
+    now = timezone.now()
+    moved = Conversation.objects.filter(pk=conversation.pk, state=Conversation.State.OPEN).update(
+        state=Conversation.State.CLOSED,
+        status=Conversation.Status.COMPLETED,
+        close_reason=reason[:40],
+        closed_at=now,
+        last_activity_at=now,
+    )
+    if not moved:
+        return False
+    conversation.state, conversation.close_reason = Conversation.State.CLOSED, reason[:40]
+    conversation.status, conversation.closed_at = Conversation.Status.COMPLETED, now
+    after_commit(conversation_closed, conversation_id=conversation.pk)
+    return True
+
+
+def reopen(conversation: Conversation) -> bool:
+    """closed → open, for a person who corrects an answer."""
+    moved = Conversation.objects.filter(pk=conversation.pk, state=Conversation.State.CLOSED).update(
+        state=Conversation.State.OPEN,
+        status=Conversation.Status.ACTIVE,
+        close_reason="",
+        closed_at=None,
+        last_activity_at=timezone.now(),
+    )
+    if moved:
+        conversation.state, conversation.close_reason = Conversation.State.OPEN, ""
+        conversation.status, conversation.closed_at = Conversation.Status.ACTIVE, None
+    return moved > 0
+
+
+def take_over(conversation: Conversation, staff: Any) -> bool:
+    """A member of staff speaks from now on; the persona is silent, and the person is told."""
+    with transaction.atomic():
+        rows = Conversation.objects.filter(
+            pk=conversation.pk, taken_over_by=None, state=Conversation.State.OPEN
+        )
+        if not rows.update(taken_over_by=staff):
+            return False
+        conversation.taken_over_by = staff
+        say(
+            conversation,
+            _("A member of our team has joined and answers from now on."),
+            author=Message.Author.SYSTEM,
+        )
+    return True
+
+
+def hand_back(conversation: Conversation) -> bool:
+    """The persona speaks again; the person is told."""
+    with transaction.atomic():
+        rows = Conversation.objects.filter(pk=conversation.pk, taken_over_by__isnull=False)
+        if not rows.update(taken_over_by=None):
+            return False
+        conversation.taken_over_by = None
+        say(conversation, _("The AI interviewer continues from here."), author=Message.Author.SYSTEM)
+    return True
+
+
+def staff_says(conversation: Conversation, text: str, *, staff: Any) -> Message:
+    """A message of staff, in a talk they have taken over."""
+    if conversation.taken_over_by_id != staff.pk:
+        raise TurnTaken(_("Take the conversation over before you write in it."))
+    words = checked_text(text)
+    return record_message(conversation, words, author=Message.Author.STAFF, staff=staff)[0]

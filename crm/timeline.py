@@ -1,0 +1,30 @@
+"""The one timeline of a contact: whichever app something happened in writes its entry here."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from crm.models import Contact, TimelineEntry
+
+
+def write(
+    contact: Contact,
+    kind: str,
+    title: str,
+    *,
+    direction: str = TimelineEntry.Direction.NONE,
+    channel: str = "",
+    ref: dict[str, Any] | None = None,
+    at: datetime | None = None,
+) -> TimelineEntry:
+    """Adds an entry in the caller's transaction: it is there exactly when the caller's own row is."""
+    return TimelineEntry.objects.create(
+        contact=contact,
+        kind=kind,
+        title=title[:300],
+        direction=direction,
+        channel=channel,
+        ref=ref or {},
+        at=at or timezone.now(),
+    )

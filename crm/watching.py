@@ -1,0 +1,43 @@
+"""Tells everyone who watches a conversation, in whichever process, that something in it is new. Ids only."""
+
+import asyncio
+import logging
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+logger = logging.getLogger(__name__)
+
+TELLING_SECONDS = 2
+
+
+def group_of(conversation_id: UUID | str) -> str:
+    return f"talk.{conversation_id}"
+
+
+async def tell(conversation_id: UUID | str, what: str, *, seq: int | None = None, by: str = "") -> None:
+    """`what`: message, closed, changed.
+
+    A watcher who misses it sees it at the next `resume`: never an error.
+    """
+    event: dict[str, Any] = {"type": "talk.news", "what": what, "seq": seq, "by": by}
+    layer = get_channel_layer()
+    if layer is None:
+        return
+    try:
+        async with asyncio.timeout(TELLING_SECONDS):
+            await layer.group_send(group_of(conversation_id), event)
+    except (OSError, ConnectionError) as error:
+        logger.warning("watchers were not told: %s", type(error).__name__)
+    except Exception as error:
+        # redis-py's errors are no OSError; the chat does not depend on them.
+        if not type(error).__module__.startswith("redis"):
+            raise
+        logger.warning("watchers were not told: %s", type(error).__name__)
+
+
+def tell_from_sync(conversation_id: UUID | str, what: str, *, seq: int | None = None) -> None:
+    """The same for a plain view. It makes an event loop of its own: not for hot paths."""
+    async_to_sync(tell)(conversation_id, what, seq=seq)
