@@ -1,8 +1,12 @@
 """Guides, the interviews held by them, and what came of each."""
 
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self
+
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from config.api.ids import uuid7
@@ -23,13 +27,19 @@ class Guide(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="guides")
     persona = models.ForeignKey(Persona, on_delete=models.PROTECT, related_name="guides")
     collection = models.ForeignKey(
-        Collection, null=True, blank=True, on_delete=models.SET_NULL, related_name="guides",
+        Collection,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="guides",
         help_text="Where transcripts go. Empty: a collection named for the guide is made.",
     )
     name = models.CharField(max_length=200)
     goal = models.TextField(help_text="What we want to learn; said to the person on the first page.")
     language = models.CharField(max_length=12, default="en")
-    minutes = models.PositiveSmallIntegerField(default=10, help_text="How long it takes, as told to the person.")
+    minutes = models.PositiveSmallIntegerField(
+        default=10, help_text="How long it takes, as told to the person."
+    )
     welcome = models.TextField(blank=True)
     consent_text = models.TextField()
     consent_version = models.CharField(max_length=40, default="1")
@@ -37,10 +47,13 @@ class Guide(models.Model):
     forbidden_topics = models.TextField(blank=True)
     order = models.CharField(max_length=8, choices=Order, default=Order.FIXED)
     max_turns = models.PositiveSmallIntegerField(
-        default=40, validators=[MinValueValidator(2), MaxValueValidator(400)], help_text="Answers, not questions."
+        default=40,
+        validators=[MinValueValidator(2), MaxValueValidator(400)],
+        help_text="Answers, not questions.",
     )
     max_minutes = models.PositiveSmallIntegerField(
-        default=60, validators=[MinValueValidator(1), MaxValueValidator(600)],
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(600)],
         help_text="Time since Begin after which the interview closes at the next message.",
     )
     link_days = models.PositiveSmallIntegerField(default=30, help_text="How long an invitation link lives.")
@@ -77,9 +90,13 @@ class Question(models.Model):
         validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", "Use small letters, digits and underscores.")],
     )
     text = models.TextField()
-    topic = models.CharField(max_length=80, blank=True, help_text="Two or three words, for lists and the PDF.")
+    topic = models.CharField(
+        max_length=80, blank=True, help_text="Two or three words, for lists and the PDF."
+    )
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.OPEN)
-    choices = models.JSONField(default=list, blank=True, help_text='Like ["Yes", "No"], or ["1", …, "5"] for a scale.')
+    choices = models.JSONField(
+        default=list, blank=True, help_text='Like ["Yes", "No"], or ["1", …, "5"] for a scale.'
+    )
     must_ask = models.BooleanField(default=True)
     probe_depth = models.PositiveSmallIntegerField(
         default=1, validators=[MaxValueValidator(5)], help_text="Follow-up questions at most."
@@ -96,12 +113,43 @@ class Question(models.Model):
         return self.topic or self.text[:60]
 
 
+class InterviewQuerySet(AccountQuerySet):
+    def move(self, to: str, *, since: Iterable[str], at: datetime | None = None, **fields: Any) -> bool:
+        """Move the one interview selected to a state, if it is in one of `since`. Returns whether it won."""
+        now = at or timezone.now()
+        return self.filter(state__in=list(since)).update(state=to, **{f"{to}_at": now}, **fields) > 0
+
+    def expired(self, *, at: datetime) -> Self:
+        return self.filter(state__in=["invited", "opened"], expires_at__lte=at)
+
+    def quiet(self, *, since: datetime) -> Self:
+        """Begun, still open, and nothing said since."""
+        return self.filter(
+            state="started", conversation__state="open", conversation__last_activity_at__lt=since
+        )
+
+    def back(self) -> Self:
+        """Abandoned, and then the person said something again."""
+        return self.filter(
+            state="abandoned",
+            conversation__state="open",
+            conversation__last_activity_at__gt=F("abandoned_at"),
+        )
+
+    def closed_unfinished(self) -> Self:
+        """Their talk has ended, and nobody has noticed yet."""
+        return self.filter(state__in=["started", "abandoned"], conversation__state="closed")
+
+
 class Interview(models.Model):
     """One person's interview by one guide.
 
     invited → opened → started → completed → processed
-    invited | opened → declined | expired;  started → abandoned | declined;  abandoned → started
+    invited | opened → declined | expired
+    declined → started (a changed mind);  expired → invited (a fresh link)
+    started → abandoned | declined;  abandoned → started (back) | completed
     completed → failed (a step gave up) → completed (repeated) → processed
+    completed | processed | failed → started (the person corrects an answer)
     `opened` is a hint: mail scanners open links too.
     """
 
@@ -141,7 +189,7 @@ class Interview(models.Model):
     expired_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
 
-    objects = AccountQuerySet.as_manager()
+    objects = InterviewQuerySet.as_manager()
 
     class Meta:
         ordering = ["-invited_at"]
@@ -150,11 +198,23 @@ class Interview(models.Model):
             models.Index(fields=["account", "state", "-invited_at"], name="interview_by_state"),
             models.Index(fields=["guide", "state"], name="interview_of_guide"),
             # the sweep: links that ran out
-            models.Index(fields=["expires_at"], condition=Q(state__in=["invited", "opened"]), name="interview_expiry"),
+            models.Index(
+                fields=["expires_at"], condition=Q(state__in=["invited", "opened"]), name="interview_expiry"
+            ),
+            # the sweep: talks that went quiet, came back, or ended unnoticed
+            models.Index(
+                fields=["started_at"],
+                condition=Q(state__in=["started", "abandoned"]),
+                name="interview_under_way",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.contact} · {self.guide}"
+
+    @property
+    def has_begun(self) -> bool:
+        return bool(self.frozen_guide)
 
 
 class Answer(models.Model):
@@ -183,16 +243,33 @@ class Answer(models.Model):
 
     class Meta:
         ordering = ["position"]
-        constraints = [models.UniqueConstraint(fields=["interview", "question_key"], name="answer_once_per_question")]
+        constraints = [
+            models.UniqueConstraint(fields=["interview", "question_key"], name="answer_once_per_question")
+        ]
 
     def __str__(self) -> str:
         return f"{self.question_key}: {self.value[:60]}"
+
+
+class ProcessingStepQuerySet(AccountQuerySet):
+    def due(self, *, at: datetime) -> Self:
+        """Steps a worker may claim: due, or left by a worker whose lease ran out; and all before are done."""
+        earlier = ProcessingStep.objects.filter(
+            interview=OuterRef("interview"), position__lt=OuterRef("position")
+        ).exclude(state="done")
+        return self.filter(
+            Q(state="waiting", not_before__lte=at) | Q(state="running", lease_until__lt=at),
+            ~Exists(earlier),
+            interview__state="completed",
+        )
 
 
 class ProcessingStep(models.Model):
     """One step after an interview, done at most once at a time: pdf → storage → knowledge.
 
     waiting → running → done;  running → waiting (tried again later) | failed (gave up; repeatable)
+    failed | done → waiting (repeated by staff, or the person corrected an answer)
+    `attempts` is also the fence: a worker whose lease ran out cannot write over the one that came after.
     """
 
     class Name(models.TextChoices):
@@ -220,7 +297,7 @@ class ProcessingStep(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
-    objects = AccountQuerySet.as_manager()
+    objects = ProcessingStepQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]

@@ -1,0 +1,1 @@
+"""The API of guides and interviews, under /api/v1/."""

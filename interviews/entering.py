@@ -1,0 +1,66 @@
+"""Who may see a recipient's page: whoever holds the cookie that the link of this conversation left."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import translation
+
+from config.api.security import capability_page
+from crm import links
+from interviews.models import Interview
+
+P = ParamSpec("P")
+PageView = Callable[Concatenate[HttpRequest, Interview, P], HttpResponseBase]
+
+
+class NoWayIn(Exception):  # noqa: N818
+    """The browser holds no link of this conversation (404), or one that ran out or was revoked (410)."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def entered(request: HttpRequest, conversation_id: UUID) -> Interview:
+    """The interview of a page that its caller may see. Raises NoWayIn."""
+    link = links.kept_link(request, conversation_id)
+    if link is None:
+        raise NoWayIn(404)
+    if not links.is_in_force(link):
+        raise NoWayIn(410)
+    rows = Interview.objects.select_related("account", "guide__account", "contact", "conversation__persona")
+    interview: Interview | None = rows.filter(conversation_id=conversation_id).first()
+    if interview is None:
+        raise NoWayIn(404)
+    return interview
+
+
+def no_way_in(request: HttpRequest, reference: str, *, status: int) -> HttpResponse:
+    """The same calm page for everyone whom we cannot let in; it offers a fresh link."""
+    return render(
+        request,
+        "interviews/no_way_in.html",
+        {"reference": reference, "ran_out": status == 410},
+        status=status,
+    )
+
+
+def recipient_page(view: PageView[P]) -> Callable[..., HttpResponseBase]:
+    """The view gets the interview, in the language of its guide; others get the calm page."""
+
+    @capability_page
+    @wraps(view)
+    def answer(request: HttpRequest, conversation_id: UUID, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            interview = entered(request, conversation_id)
+        except NoWayIn as refused:
+            return no_way_in(request, str(conversation_id), status=refused.status)
+        with translation.override(interview.guide.language):
+            return view(request, interview, *args, **kwargs)
+
+    return answer

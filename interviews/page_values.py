@@ -1,0 +1,188 @@
+"""What the recipient's pages show, read from rows: for a first load, as JSON, and without JavaScript."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from crm import frames
+from crm.models import Message
+from interviews.models import Interview
+from interviews.progress import brief_of, progress_of, told_by
+from personas import speaking
+
+State = Interview.State
+PAGE = 50  # messages
+NEWEST = 2**31 - 1  # above every seq
+JUST_ENDED = timedelta(hours=1)
+THEMES = ("light", "dark")
+THEME_COOKIE = "rapport_theme"
+
+
+def theme_of(request: HttpRequest) -> str:
+    """What the switch was set to; empty follows the device."""
+    chosen = request.COOKIES.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else ""
+
+
+def frame_of_page(request: HttpRequest, interview: Interview) -> dict[str, Any]:
+    """What every page of an interview needs."""
+    persona = interview.conversation.persona
+    return {
+        "interview": interview,
+        "conversation_id": str(interview.conversation_id),
+        "guide": interview.guide,
+        "organisation": interview.account.name,
+        "privacy_contact": interview.account.privacy_contact,
+        "accent": interview.account.accent.removeprefix("#").lower(),
+        "interviewer": persona.name if persona else _("The interviewer"),
+        "offline": not speaking.has_model(persona),
+        "theme": theme_of(request),
+        "note": note_for(request.GET.get("note", "")),
+    }
+
+
+def note_for(code: str) -> str:
+    """One line after a form came back; only our own words, whatever the address says."""
+    notes = {
+        "empty": _("Write something first."),
+        "long": _("That is more than fits in one message. Please shorten it."),
+        "busy": _("The last message is still being answered. Please wait a moment, then send again."),
+        "ended": _("This interview has ended."),
+        "fast": _("That was very fast. Please wait a few seconds and send again."),
+        "failed": _("The answer could not be written. Your message is kept; please try again."),
+        "refused": _("This is not possible any more."),
+    }
+    return notes.get(code, "")
+
+
+def talk_values(interview: Interview) -> dict[str, Any]:
+    rows = frames.messages_before(interview.conversation_id, NEWEST, limit=PAGE)
+    shown = [message for message in rows if message.state != Message.State.STREAMING]
+    last = shown[-1] if shown else None
+    waits = last is not None and last.author == Message.Author.PERSON
+    return {
+        "messages": shown,
+        "has_earlier": bool(rows) and rows[0].seq > 1,
+        "last_seq": _settled_seq(shown),
+        "choices": _choices(last),
+        "asks_date": _asks_date(interview, last),
+        "is_written": len(shown) < len(rows) or waits,
+        "progress": progress_of(interview),
+        "words": words_for_script(interview),
+        "fresh_id": str(uuid4()),
+    }
+
+
+def _settled_seq(shown: list[Message]) -> int:
+    """The script asks for what came after; a failed reply is told again, so that it can be retried."""
+    settled = [message.seq for message in shown if message.state == Message.State.COMPLETE]
+    return settled[-1] if settled else 0
+
+
+def _choices(last: Message | None) -> list[str]:
+    if last is None or last.author != Message.Author.PERSONA or last.state != Message.State.COMPLETE:
+        return []
+    return [str(choice) for choice in (last.plan or {}).get("choices", [])]
+
+
+def _asks_date(interview: Interview, last: Message | None) -> bool:
+    if last is None or last.author != Message.Author.PERSONA or not interview.has_begun:
+        return False
+    question = brief_of(interview).question(last.question_key)
+    return question is not None and question.kind == "date"
+
+
+def date_questions(interview: Interview) -> list[str]:
+    return [question.key for question in brief_of(interview).questions if question.kind == "date"]
+
+
+def earlier_messages(interview: Interview, before: int) -> dict[str, Any]:
+    rows = frames.messages_before(interview.conversation_id, before, limit=PAGE)
+    return {
+        "messages": [frames.message_frame(row) for row in rows if row.state != Message.State.STREAMING],
+        "has_earlier": bool(rows) and rows[0].seq > 1,
+    }
+
+
+def answers_values(interview: Interview) -> dict[str, Any]:
+    ended_at = interview.completed_at or interview.conversation.closed_at
+    expires_at = interview.expires_at
+    return {
+        "told": told_by(interview),
+        "is_fresh": ended_at is None or timezone.now() - ended_at < JUST_ENDED,
+        "may_correct": expires_at is None or expires_at > timezone.now(),
+        "pdf": pdf_values(interview),
+        "words": {"ready": _("The transcript is ready."), "late": pdf_words("late")},
+    }
+
+
+def pdf_values(interview: Interview) -> dict[str, Any]:
+    """`state`: ready, failed, or working."""
+    if interview.pdf.name:
+        return {"state": "ready", "pages": interview.pdf_pages}
+    return {"state": "failed" if interview.state == State.FAILED else "working", "pages": None}
+
+
+def pdf_words(state: str) -> str:
+    return {
+        "late": _("It takes longer than usual. You can come back later with the same link."),
+    }.get(state, "")
+
+
+def status_values(interview: Interview) -> dict[str, Any]:
+    progress = progress_of(interview)
+    return {
+        "state": interview.state,
+        "conversation": interview.conversation.state,
+        "progress": asdict(progress),
+        "pdf": pdf_values(interview),
+    }
+
+
+def act_words() -> dict[str, str]:
+    """What a button says in the person's name."""
+    return {
+        "skip": _("Please skip this question."),
+        "refuse": _("I'd rather not say."),
+        "repeat": _("Please ask me again."),
+        "stop": _("I'd like to stop here."),
+    }
+
+
+def words_for_script(interview: Interview) -> dict[str, Any]:
+    """All that the page's script says or needs to know."""
+    persona = interview.conversation.persona
+    return {
+        "conversation": str(interview.conversation_id),
+        "interviewer": persona.name if persona else _("The interviewer"),
+        "language": interview.guide.language,
+        "dates": date_questions(interview),
+        "acts": act_words(),
+        "you": pgettext("the person's own messages", "You"),
+        "staff": _("Team"),
+        "system": _("Note"),
+        "sending": _("Sending"),
+        "notSent": _("Not sent."),
+        "tryAgain": _("Try again"),
+        "writing": _("%(name)s is writing") % {"name": persona.name if persona else _("The interviewer")},
+        "stillWriting": _("The reply is still being written. You can send when it is done."),
+        "connecting": _("Connecting. Your words wait here."),
+        "offline": _("You are offline. Your words wait here."),
+        "back": _("Connected again."),
+        "linkEnded": _("This link has run out. Reload the page to ask for a fresh one."),
+        "noReply": _("There is no answer yet."),
+        "progress": _("{answered} of {total}"),
+        "counter": _("{left} characters left"),
+        "tooMany": _("{over} characters too many"),
+        "choices": _("Answers to choose from"),
+        "date": _("Choose a date"),
+        "useDate": _("Use this date"),
+        "ended": _("The interview has ended. Thank you."),
+        "longest": 4_000,
+    }

@@ -1,0 +1,142 @@
+"""The chat as a form: the message is stored, its reply awaited, and the browser sent back to the page.
+
+Plain async views: waiting for a model holds no thread and no database connection.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils import translation
+from django.views.decorators.http import require_POST
+
+from config.api.security import capability_page
+from config.api.threads import in_database
+from config.api.throttling import atake
+from crm import replies, talk
+from crm.models import Message
+from interviews import starting
+from interviews.entering import NoWayIn, entered, no_way_in
+from interviews.models import Interview
+from interviews.page_values import act_words
+
+REPLY_PATIENCE = 25  # seconds; then the page shows that the reply is being written
+PER_TALK = {"per_second": 10, "per_minute": 40}
+
+
+class NotTakenError(Exception):
+    """The message cannot be taken; carries the code of the note that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the form says. `retry` is the seq of a message whose reply failed."""
+
+    text: str
+    act: str
+    question_key: str
+    client_message_id: str
+    retry: int | None
+
+    @classmethod
+    def from_form(cls, form: QueryDict) -> "Asked":
+        act, retry = form.get("act", ""), form.get("retry", "")
+        chosen = form.get("choice", "") or (form.get("date", "") if form.get("pick") else "")
+        return cls(
+            text=chosen or form.get("text", ""),
+            act="" if chosen or act not in {*act_words(), "correct"} else act,
+            question_key=form.get("question_key", "") if act else "",
+            client_message_id=form.get("client_message_id", ""),
+            retry=int(retry) if retry.isascii() and retry.isdigit() and len(retry) < 10 else None,
+        )
+
+
+@require_POST
+@capability_page
+async def send(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
+    try:
+        interview = await in_database(entered, request, conversation_id)
+    except NoWayIn as refused:
+        return await in_database(_refused, request, conversation_id, refused.status)
+    allowance = await atake(f"talk:{conversation_id}", bucket="form", **PER_TALK)
+    if not allowance.allowed:
+        return _back(conversation_id, note="fast")
+    with translation.override(interview.guide.language):
+        asked = Asked.from_form(request.POST)
+        try:
+            message_id = await in_database(_taken, interview, asked)
+        except NotTakenError as refusal:
+            return _back(conversation_id, note=str(refusal))
+        return _back(conversation_id, note=await _note_of_reply(message_id))
+
+
+def _refused(request: HttpRequest, conversation_id: UUID, status: int) -> HttpResponse:
+    return no_way_in(request, str(conversation_id), status=status)
+
+
+def _back(conversation_id: UUID, *, note: str) -> HttpResponseRedirect:
+    address = reverse("interview-page", args=[conversation_id])
+    return HttpResponseRedirect(f"{address}?note={note}#latest" if note else f"{address}#latest")
+
+
+def _taken(interview: Interview, asked: Asked) -> int:
+    """The id of the stored message, or of the one to try again. Raises NotTakenError."""
+    if asked.retry is not None:
+        return _to_retry(interview, asked.retry)
+    if asked.act == "correct":
+        _open_for_correction(interview)
+    text = asked.text.strip() or act_words().get(asked.act, "")
+    try:
+        message, _new = talk.record_message(
+            interview.conversation,
+            text,
+            asked.client_message_id,
+            act=asked.act,
+            question_key=asked.question_key,
+        )
+    except talk.TalkError as error:
+        raise NotTakenError(_code_of(error, text)) from error
+    starting.take_up_again(interview.conversation_id)
+    return message.pk
+
+
+def _to_retry(interview: Interview, seq: int) -> int:
+    rows = Message.objects.filter(
+        conversation_id=interview.conversation_id, seq=seq, author=Message.Author.PERSON
+    )
+    found: int | None = rows.values_list("pk", flat=True).first()
+    if found is None:
+        raise NotTakenError("refused")
+    return found
+
+
+def _open_for_correction(interview: Interview) -> None:
+    try:
+        starting.reopen_for_correction(interview.pk)
+    except starting.MoveRefused as error:
+        raise NotTakenError("refused") from error
+    interview.conversation.refresh_from_db()
+
+
+def _code_of(error: talk.TalkError, text: str) -> str:
+    if isinstance(error, talk.TurnTaken):
+        return "busy"
+    if isinstance(error, talk.TalkClosed):
+        return "ended"
+    return "long" if len(text) > talk.LONGEST_TEXT else "empty"
+
+
+async def _note_of_reply(message_id: int) -> str:
+    """Awaits the reply, within limits; it is written to its end also when nobody waits any more."""
+    events = replies.stream_reply(message_id)
+    try:
+        async with asyncio.timeout(REPLY_PATIENCE):
+            async for event in events:
+                if isinstance(event, replies.Failed):
+                    return "failed"
+    except TimeoutError:
+        return ""  # the page itself says that it is being written
+    return ""

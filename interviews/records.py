@@ -1,0 +1,157 @@
+"""What is kept of an interview, read from its rows: a transcript for the PDF, sections for the knowledge."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from crm.briefs import Brief, answers
+from crm.contacts import email_of
+from crm.models import Message
+from interviews.models import Answer, Interview
+from interviews.progress import brief_of, talk_of
+from interviews.transcripts import Answered, Spoken, Transcript, moment
+from knowledge.ingestion import Section
+
+READ = ("author", "text", "act", "question_key", "created_at")
+
+
+def transcript_of(interview: Interview) -> Transcript:
+    """`spoken` reads the messages as they are drawn, so a long talk is never in memory."""
+    brief = brief_of(interview)
+    with translation.override(brief.language):
+        return Transcript(
+            title=brief.guide_name or interview.guide.name,
+            organisation=brief.organisation or interview.account.name,
+            facts=tuple(_facts(interview)),
+            spoken=_spoken(interview, brief),
+            answers=tuple(_answers(interview, brief)),
+            language=brief.language,
+            time_zone=interview.account.time_zone,
+            page_size=interview.account.page_size,
+            accent=interview.account.accent,
+            reference=str(interview.pk),
+            made_at=interview.completed_at or interview.invited_at,
+        )
+
+
+def person_of(interview: Interview) -> str:
+    return interview.contact.name or _("Participant")
+
+
+def _facts(interview: Interview) -> Iterator[tuple[str, str]]:
+    zone = interview.account.time_zone
+    email = email_of(interview.contact)
+    persona = interview.conversation.persona
+    yield _("Person"), f"{person_of(interview)} · {email}" if email else person_of(interview)
+    yield (
+        _("Guide"),
+        _("%(name)s, version %(version)s")
+        % {"name": interview.guide.name, "version": interview.guide_version},
+    )
+    if persona is not None:
+        yield _("Interviewer"), _("%(name)s, an AI interviewer") % {"name": persona.name}
+    yield _("Model"), _models_used(interview)
+    if interview.started_at:
+        yield _("Begun"), moment(interview.started_at, zone)
+    if interview.started_at and interview.completed_at:
+        yield _("Ended"), moment(interview.completed_at, zone)
+        yield _("Duration"), _duration(interview.completed_at - interview.started_at)
+    yield _("Consent"), _("Version %(version)s") % {"version": interview.consent_version}
+
+
+def _models_used(interview: Interview) -> str:
+    rows = Message.objects.filter(conversation_id=interview.conversation_id, author=Message.Author.PERSONA)
+    used = sorted(set(rows.exclude(provider__in=["", "offline"]).values_list("provider", "model").order_by()))
+    if not used:
+        return _("No AI model was in use: the interviewer said the guide's own words.")
+    return ", ".join(f"{model} ({provider})" if model else provider for provider, model in used)
+
+
+def _duration(length: timedelta) -> str:
+    minutes = round(length.total_seconds() / 60)
+    if not minutes:
+        return _("Less than a minute")
+    return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
+
+
+def _spoken(interview: Interview, brief: Brief) -> Iterator[Spoken]:
+    rows = Message.objects.filter(conversation_id=interview.conversation_id, state=Message.State.COMPLETE)
+    person = person_of(interview)
+    persona = interview.conversation.persona.name if interview.conversation.persona else _("Interviewer")
+    speakers = {"person": person, "persona": persona, "staff": _("Team"), "system": _("Note")}
+    opened: set[str] = set()
+    for author, text, act, key, at in rows.order_by("seq").values_list(*READ).iterator(chunk_size=500):
+        by_person = author == Message.Author.PERSON
+        heading = ""
+        if key and not by_person and key not in opened and (question := brief.question(key)):
+            opened.add(key)
+            heading = question.name
+        note = _note(act, _name_of(brief, key)) if by_person else ""
+        yield Spoken(speakers.get(author, author), at, text, by_person, note, heading)
+
+
+def _name_of(brief: Brief, key: str) -> str:
+    question = brief.question(key)
+    return question.name if question else ""
+
+
+def _note(act: str, topic: str) -> str:
+    if act == "correct" and topic:
+        return _("Corrects the answer to “%(topic)s”") % {"topic": topic}
+    notes = {
+        "skip": _("Skips this question"),
+        "refuse": _("Would rather not answer"),
+        "correct": _("Wants to correct an answer"),
+        "back": _("Goes back to an earlier question"),
+        "stop": _("Asks to stop"),
+    }
+    return notes.get(act, "")
+
+
+def _answers(interview: Interview, brief: Brief) -> Iterator[Answered]:
+    given = {answer.question_key: answer for answer in interview.answers.all()}
+    for question in brief.questions:
+        answer = given.get(question.key)
+        if answer is None:
+            yield Answered(question.text, "", _("Not reached"))
+        else:
+            yield Answered(question.text, answer.value, _answer_note(answer))
+
+
+def _answer_note(answer: Answer) -> str:
+    if answer.kind == Answer.Kind.SKIPPED:
+        return _("Skipped")
+    if answer.kind == Answer.Kind.REFUSED:
+        return _("Would rather not say")
+    return _("Corrected") if answer.is_corrected else ""
+
+
+def sections_of(interview: Interview) -> list[Section]:
+    """One section per answered question: topic, question, the person's words, and their messages."""
+    brief = brief_of(interview)
+    with translation.override(brief.language):
+        person = person_of(interview)
+        sections = [
+            Section(
+                text=_section_text(brief, given.question_key, person, given.text),
+                locator={"messages": list(given.seqs)},
+            )
+            for given in answers(brief, talk_of(interview.conversation_id))
+            if given.text
+        ]
+        nothing = _("%(name)s answered no question of “%(guide)s”.") % {
+            "name": person,
+            "guide": brief.guide_name,
+        }
+    return sections or [Section(text=nothing, locator={"messages": [1]})]
+
+
+def _section_text(brief: Brief, key: str, person: str, text: str) -> str:
+    question = brief.question(key)
+    asked = question.text if question else key
+    heading = f"{question.topic}: {asked}" if question and question.topic else asked
+    answered = _("%(name)s answered: %(text)s") % {"name": person, "text": text}
+    return f"{heading}\n{answered}"
