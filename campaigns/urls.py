@@ -1,5 +1,53 @@
 """Paths of campaigns: its APIs and pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from campaigns import pages
+from campaigns.api import campaigns, outbox, people, templates
+
+API = "api/v1"
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("u/<str:token>", pages.unsubscribe, name="unsubscribe"),
+    path(f"{API}/campaigns", campaigns.CampaignList.as_view(), name="campaigns"),
+    path(f"{API}/campaigns/<uuid:campaign_id>", campaigns.CampaignDetail.as_view(), name="campaign"),
+    path(f"{API}/campaigns/<uuid:campaign_id>/import", people.ImportView.as_view(), name="campaign-import"),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/imports/<uuid:import_id>",
+        people.ImportDetail.as_view(),
+        name="campaign-import-state",
+    ),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/preview",
+        campaigns.PreviewView.as_view(),
+        name="campaign-preview",
+    ),
+    path(f"{API}/campaigns/<uuid:campaign_id>/start", campaigns.StartView.as_view(), name="campaign-start"),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/schedule",
+        campaigns.ScheduleView.as_view(),
+        name="campaign-schedule",
+    ),
+    path(f"{API}/campaigns/<uuid:campaign_id>/pause", campaigns.PauseView.as_view(), name="campaign-pause"),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/resume", campaigns.ResumeView.as_view(), name="campaign-resume"
+    ),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/cancel", campaigns.CancelView.as_view(), name="campaign-cancel"
+    ),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/recipients",
+        people.RecipientList.as_view(),
+        name="campaign-recipients",
+    ),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/deliveries",
+        people.DeliveryList.as_view(),
+        name="campaign-deliveries",
+    ),
+    path(f"{API}/email-templates", templates.TemplateList.as_view(), name="email-templates"),
+    path(
+        f"{API}/email-templates/<uuid:template_id>", templates.TemplateDetail.as_view(), name="email-template"
+    ),
+    path(f"{API}/outbox", outbox.OutboxList.as_view(), name="outbox"),
+    path(f"{API}/outbox/<uuid:delivery_id>", outbox.OutboxDetail.as_view(), name="outbox-email"),
+]

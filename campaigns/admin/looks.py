@@ -1,0 +1,50 @@
+"""What the admin pages of campaigns share: colours of states, bars, confirmation pages."""
+
+from typing import Any
+
+from django.contrib.admin import site
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+CAMPAIGN_COLOURS = {
+    "draft": "default",
+    "scheduled": "info",
+    "running": "success",
+    "paused": "warning",
+    "finished": "primary",
+    "cancelled": "danger",
+}
+DELIVERY_COLOURS = {
+    "queued": "default",
+    "claimed": "info",
+    "in_data": "info",
+    "sent": "success",
+    "deferred": "warning",
+    "failed": "danger",
+    "unknown": "danger",
+    "cancelled": "default",
+}
+
+
+def bar(done: int, total: int) -> SafeString:
+    """A bar with its number, which also says it to those who do not see the bar."""
+    label = _("%(done)s of %(total)s") % {"done": done, "total": total}
+    return format_html(
+        '<progress class="rc-bar" max="{}" value="{}" aria-label="{}"></progress> <span>{}</span>',
+        max(total, 1),
+        done,
+        label,
+        label,
+    )
+
+
+def page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    return TemplateResponse(request, template, {**site.each_context(request), **context}, status=status)
+
+
+def confirmation(request: HttpRequest, *, title: str, question: str, button: str, back: str) -> HttpResponse:
+    context = {"title": title, "question": question, "button": button, "back": back}
+    return page(request, "admin/campaigns/confirm.html", context)

@@ -1,0 +1,3 @@
+"""Campaigns over the API, one module per resource."""
+
+SCOPE = "campaigns"

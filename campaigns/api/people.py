@@ -1,0 +1,244 @@
+"""The people of a campaign over the API: imports, recipients, and what became of each email."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics, serializers
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from campaigns import csv_reading, importing
+from campaigns.api import SCOPE
+from campaigns.api.campaigns import campaign_of
+from campaigns.models import ContactImport, Delivery, Recipient
+from config.api.audit import record
+from config.api.authentication import caller_of
+from config.api.envelope import success
+from config.api.errors import ApiError, NotFoundError
+from config.api.openapi import enveloped
+from crm.contacts import email_of
+
+SHOWN_ERRORS = 100
+
+
+class PeopleFileSerializer(serializers.Serializer):
+    file = serializers.FileField()
+    dry_run = serializers.BooleanField(required=False, default=False)
+
+
+class RowErrorSerializer(serializers.Serializer):
+    line = serializers.IntegerField()
+    reason = serializers.CharField()
+
+
+class CountsSerializer(serializers.Serializer):
+    rows = serializers.IntegerField()
+    new = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    invalid = serializers.IntegerField()
+    suppressed = serializers.IntegerField()
+    duplicate = serializers.IntegerField()
+
+
+class ImportSerializer(serializers.Serializer):
+    """`id` is null and `state` "dry_run" when nothing was written. The first 100 errors are shown."""
+
+    id = serializers.UUIDField(allow_null=True)
+    state = serializers.CharField()
+    reason = serializers.CharField(allow_blank=True)
+    encoding = serializers.CharField()
+    delimiter = serializers.CharField()
+    mapping = serializers.DictField(child=serializers.CharField(), help_text="Column → field.")
+    counts = CountsSerializer()
+    done_rows = serializers.IntegerField()
+    errors = RowErrorSerializer(many=True)  # type: ignore[assignment]  # a field, not the property
+
+
+ImportResponse = enveloped("CampaignImportResponse", ImportSerializer())
+
+
+@extend_schema(tags=["Campaigns"])
+class ImportView(APIView):
+    required_scope = SCOPE
+    parser_classes = (MultiPartParser,)
+
+    @extend_schema(
+        operation_id="campaigns_import",
+        summary="Add people from a CSV file, or see what that would do",
+        request={"multipart/form-data": PeopleFileSerializer},
+        responses={200: ImportResponse, 202: ImportResponse},
+        parameters=[OpenApiParameter("dry_run", bool, description="Also taken from the form.")],
+    )
+    def post(self, request: Request, campaign_id: UUID) -> Response:
+        campaign = campaign_of(request, campaign_id)
+        serializer = PeopleFileSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        upload = serializer.validated_data["file"]
+        if upload.size > csv_reading.MAX_BYTES:
+            raise ApiError("PAYLOAD_TOO_LARGE", "The file is larger than 20 MB.", status_code=413)
+        asked = request.query_params.get("dry_run", "").lower() in ("1", "true", "yes")
+        try:
+            if asked or serializer.validated_data["dry_run"]:
+                return success(request, _dry_run(importing.check(campaign, upload.read())))
+            kept = importing.keep(campaign, upload.read(), filename=upload.name or "")
+        except importing.ImportRefusedError as error:
+            raise serializers.ValidationError({"file": [str(error)]}) from None
+        importing.start(kept)
+        record(
+            campaign.account,
+            "key",
+            caller_of(request).name,
+            "imported people",
+            target=campaign,
+            detail=kept.counts,
+            request=request,
+        )
+        kept.refresh_from_db()
+        return success(request, _import(kept), 202)
+
+
+@extend_schema(tags=["Campaigns"])
+class ImportDetail(APIView):
+    required_scope = SCOPE
+
+    @extend_schema(
+        operation_id="campaigns_import_read", summary="How far an import is", responses=ImportResponse
+    )
+    def get(self, request: Request, campaign_id: UUID, import_id: UUID) -> Response:
+        found = ContactImport.objects.filter(campaign=campaign_of(request, campaign_id), pk=import_id).first()
+        if found is None:
+            raise NotFoundError("import")
+        return success(request, _import(found))
+
+
+def _dry_run(found: importing.DryRun) -> dict[str, Any]:
+    return {
+        "id": None,
+        "state": "dry_run",
+        "reason": "",
+        "encoding": found.encoding,
+        "delimiter": found.delimiter,
+        "mapping": found.mapping,
+        "counts": found.counts,
+        "done_rows": 0,
+        "errors": found.errors[:SHOWN_ERRORS],
+    }
+
+
+def _import(kept: ContactImport) -> dict[str, Any]:
+    same = ("id", "state", "reason", "encoding", "delimiter", "mapping", "counts", "done_rows")
+    return {**{name: getattr(kept, name) for name in same}, "errors": kept.errors[:SHOWN_ERRORS]}
+
+
+class RecipientSerializer(serializers.ModelSerializer):
+    contact = serializers.UUIDField(source="contact_id")
+    name = serializers.CharField(source="contact.name")
+    email = serializers.SerializerMethodField()
+    interview = serializers.UUIDField(source="interview_id", allow_null=True)
+    state = serializers.CharField(read_only=True, help_text="waiting, invited or skipped.")
+    interview_state = serializers.CharField(source="interview.state", default=None, allow_null=True)
+
+    class Meta:
+        model = Recipient
+        fields = (
+            "id",
+            "contact",
+            "name",
+            "email",
+            "state",
+            "skip_reason",
+            "fields",
+            "interview",
+            "interview_state",
+            "created_at",
+        )
+
+    def get_email(self, recipient: Recipient) -> str:
+        return email_of(recipient.contact)
+
+
+class DeliverySerializer(serializers.ModelSerializer):
+    state = serializers.CharField(read_only=True, help_text="The states of a delivery, see the glossary.")
+    purpose = serializers.CharField(read_only=True)
+    contact = serializers.UUIDField(source="contact_id")
+
+    class Meta:
+        model = Delivery
+        fields = (
+            "id",
+            "contact",
+            "to_email",
+            "subject",
+            "purpose",
+            "state",
+            "attempts",
+            "not_before",
+            "last_reply",
+            "message_id",
+            "created_at",
+            "sent_at",
+        )
+
+
+class _OfCampaign(generics.ListAPIView):
+    required_scope = SCOPE
+    empty: Any = None
+    states: tuple[str, ...] = ()
+
+    def rows(self, campaign: Any) -> Any:
+        raise NotImplementedError
+
+    def get_queryset(self) -> Any:
+        if getattr(self, "swagger_fake_view", False):
+            return self.empty
+        campaign = campaign_of(self.request, self.kwargs["campaign_id"])
+        state = self.request.query_params.get("state", "")
+        if state and state not in self.states:
+            raise serializers.ValidationError({"state": f"One of {', '.join(self.states)}."})
+        rows = self.rows(campaign)
+        return rows.filter(state=state) if state else rows
+
+
+STATE = OpenApiParameter("state", OpenApiTypes.STR, description="Only those in this state.")
+
+
+@extend_schema(tags=["Campaigns"])
+class RecipientList(_OfCampaign):
+    serializer_class = RecipientSerializer
+    empty = Recipient.objects.none()
+    ordering = "id"
+    states = tuple(Recipient.State.values)
+
+    def rows(self, campaign: Any) -> Any:
+        return campaign.recipients.select_related("contact", "interview").prefetch_related(
+            "contact__addresses"
+        )
+
+    @extend_schema(
+        operation_id="campaigns_recipients", summary="The people of a campaign", parameters=[STATE]
+    )
+    def get(self, request: Request, campaign_id: UUID) -> Response:
+        return self.list(request)
+
+
+@extend_schema(tags=["Campaigns"])
+class DeliveryList(_OfCampaign):
+    serializer_class = DeliverySerializer
+    empty = Delivery.objects.none()
+    ordering = "-created_at"
+    states = tuple(Delivery.State.values)
+
+    def rows(self, campaign: Any) -> Any:
+        return campaign.deliveries.defer("rendered")
+
+    @extend_schema(
+        operation_id="campaigns_deliveries",
+        summary="The emails of a campaign, newest first",
+        parameters=[STATE],
+    )
+    def get(self, request: Request, campaign_id: UUID) -> Response:
+        return self.list(request)

@@ -1,0 +1,140 @@
+"""Single emails, what became of each, and every change on the way."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from campaigns.models.campaigns import Campaign, Recipient
+from campaigns.models.servers import SmtpServer
+from config.api.encryption import EncryptedTextField
+from config.api.ids import uuid7
+from config.api.models import Account, AccountQuerySet
+from crm.models import Contact
+from crm.models.consent import Purpose
+
+
+class DeliveryQuerySet(AccountQuerySet):
+    def due(self, *, at: datetime | None = None) -> Self:
+        states = [Delivery.State.QUEUED, Delivery.State.DEFERRED]
+        return self.filter(state__in=states, not_before__lte=at or timezone.now())
+
+    def leased_out(self, *, at: datetime | None = None) -> Self:
+        states = [Delivery.State.CLAIMED, Delivery.State.IN_DATA]
+        return self.filter(state__in=states, lease_until__lt=at or timezone.now())
+
+    def in_outbox(self) -> Self:
+        return self.filter(smtp_server=None, state=Delivery.State.SENT)
+
+
+class Delivery(models.Model):
+    """One email to one person. Its id is its Message-ID, so every attempt is the same email.
+
+    queued → claimed → in_data → sent | deferred | failed | unknown
+    claimed → queued (the lease ran out before DATA);  deferred → claimed (when due)
+    in_data is committed just before DATA. A crash after that leaves `unknown`, held and shown, not
+    resent unless the campaign says so. queued | deferred → cancelled (campaign cancelled, suppressed).
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        CLAIMED = "claimed", "Claimed"
+        IN_DATA = "in_data", "Being handed over"
+        SENT = "sent", "Sent"
+        DEFERRED = "deferred", "Deferred"
+        FAILED = "failed", "Failed"
+        UNKNOWN = "unknown", "Unknown"
+        CANCELLED = "cancelled", "Cancelled"
+
+    FINAL = (State.SENT, State.FAILED, State.CANCELLED)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="deliveries")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="deliveries")
+    campaign = models.ForeignKey(
+        Campaign, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    recipient = models.ForeignKey(
+        Recipient, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    smtp_server = models.ForeignKey(
+        SmtpServer, null=True, blank=True, on_delete=models.PROTECT, related_name="deliveries"
+    )
+    purpose = models.CharField(max_length=16, choices=Purpose)
+    # Why it is sent, from the caller: the same key is the same email.
+    key = models.CharField(max_length=120)
+    to_email = models.EmailField(max_length=320)
+    subject = models.CharField(max_length=300, blank=True)
+    message_id = models.CharField(max_length=200, blank=True)
+    # The whole email as it goes over the wire, kept until the state is final (the outbox keeps it).
+    rendered = EncryptedTextField(blank=True)
+    state = models.CharField(max_length=9, choices=State, default=State.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(default=timezone.now)
+    # Which run of a sender holds it: two senders can never settle the same claim.
+    claim = models.CharField(max_length=32, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    last_reply = models.TextField(blank=True, help_text="What the server last said.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering = ["-created_at"]
+        constraints = [models.UniqueConstraint(fields=["account", "key"], name="delivery_once_per_key")]
+        indexes = [
+            # what a sender claims next, campaign by campaign
+            models.Index(
+                fields=["smtp_server", "campaign", "not_before"],
+                condition=Q(state__in=["queued", "deferred"]),
+                name="delivery_due",
+            ),
+            # the sweep: leases that ran out
+            models.Index(
+                fields=["lease_until"], condition=Q(state__in=["claimed", "in_data"]), name="delivery_leased"
+            ),
+            models.Index(fields=["campaign", "state"], name="delivery_of_campaign"),
+            models.Index(fields=["account", "-created_at"], name="delivery_newest"),
+            models.Index(fields=["message_id"], name="delivery_by_message_id"),
+            # a sender's own claims
+            models.Index(fields=["claim"], condition=~Q(claim=""), name="delivery_claimed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.to_email}: {self.subject}"
+
+
+class EmailEvent(models.Model):
+    """One change of a delivery's state, or one thing heard about it. Rows are only ever added."""
+
+    account_path = "delivery__account"
+
+    class Kind(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        CLAIMED = "claimed", "Taken by a sender"
+        RELEASED = "released", "Given back"
+        IN_DATA = "in_data", "Being handed over"
+        SENT = "sent", "Sent"
+        DEFERRED = "deferred", "Deferred"
+        FAILED = "failed", "Failed"
+        UNKNOWN = "unknown", "Unknown"
+        CANCELLED = "cancelled", "Cancelled"
+        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=20, choices=Kind)
+    detail = models.TextField(blank=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["delivery", "id"], name="events_of_delivery")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"

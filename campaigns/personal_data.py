@@ -1,0 +1,93 @@
+"""What campaigns hold of a person: collected for them, or erased (crm/erasure.py runs it)."""
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from django.core.files.base import ContentFile
+
+from campaigns import csv_reading
+from campaigns.models import ContactImport, Delivery, EmailEvent, Recipient
+from crm.contacts import InvalidAddress, normalise_email
+from crm.models import Contact, ContactAddress
+
+log = logging.getLogger(__name__)
+
+
+def collect(contact: Contact) -> dict[str, Any]:
+    """Everything campaigns know of the person, as plain values."""
+    deliveries = Delivery.objects.filter(contact=contact).order_by("created_at")
+    recipients = Recipient.objects.filter(contact=contact).select_related("campaign").order_by("pk")
+    return {
+        "emails": [
+            {
+                "to": one.to_email,
+                "subject": one.subject,
+                "state": one.state,
+                "purpose": one.purpose,
+                "created_at": one.created_at.isoformat(),
+                "sent_at": one.sent_at.isoformat() if one.sent_at else None,
+            }
+            for one in deliveries
+        ],
+        "campaigns": [
+            {"campaign": one.campaign.name, "state": one.state, "fields": one.fields} for one in recipients
+        ],
+    }
+
+
+def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, int]:
+    """Removes it, and counts what. Doing it again removes the rest. With a conversation: only its emails."""
+    if conversation_id is not None:
+        return _erase_talk(contact, conversation_id)
+    files = _erase_from_files(contact)
+    EmailEvent.objects.filter(delivery__contact=contact).delete()
+    deliveries, _kinds = Delivery.objects.filter(contact=contact).delete()
+    recipients, _kinds = Recipient.objects.filter(contact=contact).delete()
+    return {"emails": deliveries, "campaigns": recipients, "import_files": files}
+
+
+def _erase_talk(contact: Contact, conversation_id: UUID) -> dict[str, int]:
+    """The invitation to this talk: that it was sent stays known, its words and links do not."""
+    rows = Delivery.objects.filter(contact=contact, recipient__interview__conversation=conversation_id)
+    return {"emails": rows.update(rendered="", subject="")}
+
+
+def _erase_from_files(contact: Contact) -> int:
+    """Blanks the person's rows in import files; the lines stay, so that line numbers still mean the same."""
+    addresses = contact.addresses.filter(kind=ContactAddress.Kind.EMAIL)
+    values = set(addresses.values_list("value", flat=True))
+    values |= set(Delivery.objects.filter(contact=contact).values_list("to_email", flat=True))
+    imports = ContactImport.objects.filter(campaign__recipients__contact=contact).exclude(file="").distinct()
+    return sum(_blank(one, values) for one in imports)
+
+
+def _blank(kept: ContactImport, values: set[str]) -> int:
+    try:
+        with kept.file.open("rb") as file:
+            table = csv_reading.read(file.read(), delimiter=kept.delimiter)
+        rows = list(table.rows())
+    except (FileNotFoundError, csv_reading.CsvRefusedError):
+        log.warning("Import %s has no readable file to erase from.", kept.pk)
+        return 0
+    column = table.fields(kept.mapping).index("email")
+    is_theirs = [_is_theirs(cells, column, values) for _line, cells in rows]
+    if not any(is_theirs):
+        return 0
+    erased = ["erased"] + [""] * (len(table.headings) - 1)
+    kept_rows = [erased if theirs else cells for theirs, (_line, cells) in zip(is_theirs, rows, strict=True)]
+    text = csv_reading.written([table.headings, *kept_rows], delimiter=kept.delimiter, is_guarded=False)
+    name = str(kept.file.name)
+    kept.file.storage.delete(name)
+    kept.file.save(name, ContentFile(text.encode()), save=False)
+    ContactImport.objects.filter(pk=kept.pk).update(file=kept.file.name, encoding="utf-8")
+    return 1
+
+
+def _is_theirs(cells: list[str], column: int, values: set[str]) -> bool:
+    if column >= len(cells):
+        return False
+    try:
+        return normalise_email(cells[column]) in values
+    except InvalidAddress:
+        return False

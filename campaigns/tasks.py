@@ -1,0 +1,85 @@
+"""What wakes campaigns up. Tasks hold nothing: each finds its work in rows and can run twice."""
+
+from uuid import UUID
+
+from celery import shared_task
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from campaigns import claiming, importing, inviting, sending, states
+from campaigns.models import Campaign, ContactImport, Delivery, Recipient, SmtpServer
+
+
+@shared_task
+def send_due(smtp_server_id: int | None) -> None:
+    """Sends for at most a minute, then hands over to its next self. Never one task per email."""
+    report = sending.send_due(smtp_server_id)
+    states.finish_done()
+    for campaign_id in _campaigns_that_wait(smtp_server_id):
+        run_campaign.delay(str(campaign_id))
+    if report.sent and report.is_more:
+        send_due.delay(smtp_server_id)
+
+
+def _campaigns_that_wait(smtp_server_id: int | None) -> list[UUID]:
+    """Running campaigns of this server with people to invite."""
+    people = Recipient.objects.filter(campaign=OuterRef("pk"), state=Recipient.State.WAITING)
+    running = Campaign.objects.filter(
+        Exists(people), state=Campaign.State.RUNNING, smtp_server=smtp_server_id
+    )
+    return list(running.values_list("pk", flat=True))
+
+
+@shared_task
+def run_campaign(campaign_id: str) -> None:
+    """Makes interviews and emails for people who wait, then wakes the sender."""
+    campaign = Campaign.objects.filter(pk=campaign_id, state=Campaign.State.RUNNING).first()
+    if campaign is None:
+        return
+    report = inviting.invite_people(campaign.pk)
+    if report.invited:
+        send_due.delay(campaign.smtp_server_id)
+    if report.is_more:
+        run_campaign.delay(campaign_id)
+
+
+@shared_task
+def import_people(import_id: str) -> None:
+    if importing.run(UUID(import_id)):
+        import_people.delay(import_id)
+
+
+@shared_task
+def sweep() -> None:
+    """Every 30 s: finds from rows the work whose wake-up was lost, and what dead workers left."""
+    claiming.recover()
+    claiming.resend_unknown()
+    states.cancel_leftovers()
+    states.finish_done()
+    for campaign_id in Campaign.objects.due().values_list("pk", flat=True):
+        states.begin(campaign_id)
+    for server_id in _servers_with_due_mail():
+        send_due.delay(server_id)
+    for campaign_id in _stalled_campaigns():
+        run_campaign.delay(str(campaign_id))
+    for import_id in ContactImport.objects.filter(state=ContactImport.State.RUNNING).values_list(
+        "pk", flat=True
+    ):
+        import_people.delay(str(import_id))
+
+
+def _servers_with_due_mail() -> list[int | None]:
+    due = Delivery.objects.due()
+    servers = SmtpServer.objects.usable(at=timezone.now()).filter(
+        Exists(due.filter(smtp_server=OuterRef("pk")))
+    )
+    found: list[int | None] = list(servers.values_list("pk", flat=True))
+    return [*found, None] if due.filter(smtp_server=None).exists() else found
+
+
+def _stalled_campaigns() -> list[UUID]:
+    """Running campaigns with people to invite; a task that is at it already only shares the work."""
+    people = Recipient.objects.filter(campaign=OuterRef("pk"), state=Recipient.State.WAITING)
+    return list(
+        Campaign.objects.filter(Exists(people), state=Campaign.State.RUNNING).values_list("pk", flat=True)
+    )
