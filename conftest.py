@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import pytest
 
 # The settings read the environment when they are imported, so it is arranged before pytest-django starts.
@@ -21,10 +22,17 @@ os.environ.update(
         "REDIS_URL": f"unix://{REDIS_SOCKET}",
         "PUBLIC_BASE_URL": "http://testserver",
         "DJANGO_SETTINGS_MODULE": "config.settings",
+        # A test asks faster than people do; tests of the limits set their own.
+        "RAPPORT_RATE_PER_MINUTE": "100000",
+        "RAPPORT_RATE_PER_SECOND": "100000",
     }
 )
 for name in ("OPENAI_API_KEY", "AWS_S3_BUCKET", "RAPPORT_PROVIDERS", "RAPPORT_EMBEDDINGS"):
     os.environ.pop(name, None)
+
+# pytest-django would read a DJANGO_SETTINGS_MODULE in pyproject.toml before this file arranges the environment.
+django.setup()
+pytest_plugins = ["config.api.tests.connections"]
 
 
 def redis_server() -> str:

@@ -11,9 +11,23 @@ def main() -> None:
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"Rapport needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    refuse_unusable_settings()
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)
+
+
+def refuse_unusable_settings() -> None:
+    """One line about a setting that makes no sense or a data folder that cannot be written."""
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        settings.DATABASES  # noqa: B018 (reads the settings)
+    except ImproperlyConfigured as error:
+        sys.exit(f"Rapport cannot start: {error}")
+    except OSError as error:
+        sys.exit(f"Rapport cannot start: {error.filename} cannot be written ({error.strerror}).")
 
 
 if __name__ == "__main__":

@@ -80,3 +80,38 @@ def make_guide(account=None, questions=QUESTIONS, **fields):
     for position, question in enumerate(questions):
         Question.objects.create(guide=guide, position=position, **question)
     return guide
+
+
+def make_smtp_server(account=None, port=1, **fields):
+    from campaigns.models import SmtpServer
+
+    fields.setdefault("name", "Test server")
+    fields.setdefault("host", "127.0.0.1")
+    fields.setdefault("security", "none")
+    fields.setdefault("from_email", "invitations@rapport.example")
+    fields.setdefault("max_connections", 2)
+    return SmtpServer.objects.create(account=account or make_account(), port=port, **fields)
+
+
+def make_template(account=None, **fields):
+    from campaigns.models import EmailTemplate
+
+    fields.setdefault("name", "Invitation")
+    fields.setdefault("subject", "{{ first_name|Hello }}, may we ask you something?")
+    fields.setdefault("preheader", "Ten minutes, whenever it suits you.")
+    fields.setdefault("text", "Hello {{ first_name|there }},\n\nlet us talk.\n\n{{ link }}\n\nThank you.")
+    return EmailTemplate.objects.create(account=account or make_account(), **fields)
+
+
+def make_campaign(account=None, people=0, **fields):
+    """A draft campaign with so many new people in it."""
+    from campaigns.models import Campaign, Recipient
+
+    account = account or make_account()
+    fields.setdefault("name", "Autumn interviews")
+    fields.setdefault("guide", fields.get("guide") or make_guide(account))
+    fields.setdefault("template", fields.get("template") or make_template(account))
+    campaign = Campaign.objects.create(account=account, **fields)
+    for _person in range(people):
+        Recipient.objects.create(campaign=campaign, contact=make_contact(account))
+    return campaign

@@ -1,0 +1,228 @@
+"""Live chats on one web process: 200 open at once, each answered by a model of 50 tokens a second.
+
+    python -m bench.chats [--chats 200] [--seconds 60]
+
+Each person sends an answer, reads the streamed reply (100 tokens at 50 tokens/s, the first after 200 ms),
+pauses 8 s, and answers again. The provider is a local server in a process of its own that speaks the
+OpenAI wire format. Baseline: the same people speaking to that server directly, with nothing between.
+A health probe asks /live ten times a second, before and during.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from bench.report import table
+from tests.installation import ROOT, Installation, free_port, installation
+
+FIRST_TOKEN, TOKENS_PER_SECOND, TOKENS, PAUSE = 0.2, 50, 100, 8.0
+
+
+@dataclass
+class Figures:
+    """Seconds, one entry a reply or a probe."""
+
+    first: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def part(values: list[float], share: float) -> float:
+    """The quantile in milliseconds."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else float("nan")
+
+
+async def person(
+    session: aiohttp.ClientSession, url: str, seat: dict, *, wait: float, until: float, figures: Figures
+):
+    """One chat: open, answer, read, pause, until the time is up; then it stays open until all are done."""
+    await asyncio.sleep(wait)
+    address = f"{url.replace('http', 'ws', 1)}/chat/{seat['conversation']}/live"
+    headers = {"Cookie": f"rapport_link={seat['token']}"}
+    async with session.ws_connect(address, origin=url, headers=headers, max_msg_size=0) as socket:
+        while time.monotonic() < until:
+            await turn(socket, figures)
+            await asyncio.sleep(PAUSE)
+
+
+async def turn(socket: aiohttp.ClientWebSocketResponse, figures: Figures) -> None:
+    sent, first = time.monotonic(), 0.0
+    text = "We plan the week on Monday, write the orders into a spreadsheet and call each customer ourselves."
+    await socket.send_json({"type": "send", "client_message_id": uuid.uuid4().hex, "text": text})
+    async for frame in socket:
+        event = json.loads(frame.data)
+        if event["type"] == "delta" and not first:
+            first = time.monotonic() - sent
+        if event["type"] == "done":
+            figures.first.append(first)
+            figures.whole.append(time.monotonic() - sent)
+            return
+        if event["type"] in ("failed", "error", "closed"):
+            figures.failures.append(frame.data)
+            return
+    figures.failures.append("the socket closed")
+
+
+async def talk_directly(
+    session: aiohttp.ClientSession, url: str, *, wait: float, until: float, figures: Figures
+):
+    """The baseline's person: the same pauses, straight to the provider."""
+    await asyncio.sleep(wait)
+    body = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "We plan the week."}]}
+    while time.monotonic() < until:
+        sent, first = time.monotonic(), 0.0
+        async with session.post(f"{url}/chat/completions", json=body) as response:
+            async for line in response.content:
+                if b'"content"' in line and not first:
+                    first = time.monotonic() - sent
+        figures.first.append(first)
+        figures.whole.append(time.monotonic() - sent)
+        await asyncio.sleep(PAUSE)
+
+
+async def probe(session: aiohttp.ClientSession, url: str, *, until: float, figures: Figures) -> None:
+    while time.monotonic() < until:
+        asked = time.monotonic()
+        async with session.get(f"{url}/live") as response:
+            await response.read()
+        figures.whole.append(time.monotonic() - asked)
+        await asyncio.sleep(0.1)
+
+
+async def measure(house: Installation, seats: list[dict], provider: str, *, seconds: float) -> dict:
+    limits = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(total=None)) as session:
+        for _ in range(50):
+            async with session.get(f"{house.url}/live") as response:
+                await response.read()
+        idle, busy, ours, direct = Figures(), Figures(), Figures(), Figures()
+        await probe(session, house.url, until=time.monotonic() + 10, figures=idle)
+        web = house.child("web")
+        before = web.memory_info().rss
+        until = time.monotonic() + seconds
+        waits = [PAUSE * number / len(seats) for number in range(len(seats))]
+        people = [
+            asyncio.create_task(person(session, house.url, seat, wait=wait, until=until, figures=ours))
+            for seat, wait in zip(seats, waits, strict=True)
+        ]
+        watch = asyncio.create_task(probe(session, house.url, until=until, figures=busy))
+        await asyncio.sleep(seconds - 1)
+        during = web.memory_info().rss
+        await asyncio.gather(*people, watch)
+        until = time.monotonic() + min(30.0, seconds)
+        await asyncio.gather(
+            *(talk_directly(session, provider, wait=wait, until=until, figures=direct) for wait in waits)
+        )
+    memory = (during - before) / len(seats) / 1024
+    return {"idle": idle, "busy": busy, "ours": ours, "direct": direct, "memory": memory}
+
+
+SEED = """
+import json, sys
+import django
+django.setup()
+from config.api.models import Account
+from crm.contacts import resolve
+from interviews.models import Guide, Question
+from interviews.starting import begin, invite
+from personas.models import Persona
+account, _ = Account.objects.get_or_create(slug="default", defaults={"name": "Bench"})
+persona = Persona.objects.create(account=account, slug="bench", name="Nora", kind="interviewer")
+guide = Guide.objects.create(account=account, persona=persona, name="Bench", goal="Bench.", consent_text="Yes.",
+                             max_turns=400, max_minutes=600)
+for number in range(60):
+    Question.objects.create(guide=guide, position=number, key=f"q{number}", text=f"Question {number}?", probe_depth=0)
+seats = []
+for number in range(int(sys.argv[1])):
+    contact, _ = resolve(account, email=f"person{number}@example.com", name=f"Person {number}", source="bench")
+    invitation = invite(guide, contact)
+    begin(invitation.interview.pk, consent_evidence={"bench": True})
+    seats.append({"conversation": str(invitation.interview.conversation_id), "token": invitation.token})
+print(json.dumps(seats))
+"""
+
+
+def show(figures: dict, *, chats: int) -> None:
+    ours, direct = figures["ours"], figures["direct"]
+    added = [first - FIRST_TOKEN for first in ours.first]
+    table(
+        f"{chats} live chats on one web process",
+        ["", "replies", "first token p50", "p95", "whole reply p50", "ratio of first token p95"],
+        [
+            [
+                "the provider, asked directly",
+                len(direct.first),
+                ms(part(direct.first, 0.5)),
+                ms(part(direct.first, 0.95)),
+                ms(part(direct.whole, 0.5)),
+                "1.00 (baseline)",
+            ],
+            [
+                "through Rapport",
+                len(ours.first),
+                ms(part(ours.first, 0.5)),
+                ms(part(ours.first, 0.95)),
+                ms(part(ours.whole, 0.5)),
+                f"{part(ours.first, 0.95) / part(direct.first, 0.95):.2f}",
+            ],
+        ],
+    )
+    idle, busy = part(figures["idle"].whole, 0.99), part(figures["busy"].whole, 0.99)
+    table(
+        "What it costs",
+        ["", "measured", "wanted"],
+        [
+            ["added delay to the first token, p95", ms(part(added, 0.95)), "< 100 ms"],
+            ["memory per open chat", f"{figures['memory']:.0f} KB", "< 100 KB"],
+            ["health probe p99, idle", ms(idle), ""],
+            ["health probe p99, beside the chats", f"{ms(busy)} ({busy / idle:.1f} × idle)", "≤ 3 × idle"],
+            ["failed turns", str(len(ours.failures)), "0"],
+        ],
+    )
+    for failure in ours.failures[:5]:
+        print("  ", failure)
+
+
+def ms(value: float) -> str:
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chats", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=60)
+    options = parser.parse_args()
+    port = free_port()
+    words = ["--port", str(port), "--first-token", str(FIRST_TOKEN)]
+    words += ["--tokens-per-second", str(TOKENS_PER_SECOND), "--tokens", str(TOKENS)]
+    provider = subprocess.Popen([sys.executable, "-m", "tests.fakes.openai_server", *words], cwd=ROOT)
+    address = f"http://127.0.0.1:{port}/v1"
+    settings = {
+        "OPENAI_API_KEY": "bench",
+        "OPENAI_BASE_URL": address,
+        "RAPPORT_PROVIDERS": "openai",
+        "RAPPORT_EMBEDDINGS": "",
+    }
+    try:
+        with installation(settings) as house:
+            print(f"settings: {json.dumps({**settings, 'database': 'SQLite', 'web processes': 1})}")
+            seats = json.loads(house.run("-c", SEED, str(options.chats)).splitlines()[-1])
+            figures = asyncio.run(measure(house, seats, address, seconds=options.seconds))
+        show(figures, chats=options.chats)
+        print(f"mean whole reply: {statistics.fmean(figures['ours'].whole):.2f} s")
+    finally:
+        provider.terminate()
+        provider.wait()
+
+
+if __name__ == "__main__":
+    main()

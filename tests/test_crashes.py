@@ -1,0 +1,144 @@
+"""kill -9 in the middle of things, against a whole installation: nothing is lost, nothing is doubled."""
+
+import json
+import os
+import signal
+import sqlite3
+import time
+import uuid
+
+import aiohttp
+import pytest
+
+from tests.fakes.openai_server import Behaviour, OpenAIServer
+from tests.installation import installation
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("installation")]
+
+SEED = """
+import json, sys
+import django
+django.setup()
+from config.api.models import Account
+from crm.contacts import resolve
+from interviews.models import Guide, Question
+from interviews.starting import begin, invite
+from personas.models import Persona
+account, _ = Account.objects.get_or_create(slug="default", defaults={"name": "Crash"})
+persona = Persona.objects.create(account=account, slug="crash", name="Nora", kind="interviewer")
+guide = Guide.objects.create(account=account, persona=persona, name="Crash", goal="Try.", consent_text="Yes.")
+for number in range(int(sys.argv[1])):
+    Question.objects.create(guide=guide, position=number, key=f"q{number}", text=f"Question {number}?", probe_depth=0)
+contact, _ = resolve(account, email="ada@example.com", name="Ada", source="test")
+invitation = invite(guide, contact)
+begin(invitation.interview.pk, consent_evidence={"test": True})
+print(json.dumps({"conversation": str(invitation.interview.conversation_id), "token": invitation.token,
+                  "interview": str(invitation.interview.pk)}))
+"""
+
+
+def seed(house, questions):
+    return json.loads(house.run("-c", SEED, str(questions)).splitlines()[-1])
+
+
+def rows(house, query, *values):
+    with sqlite3.connect(house.folder / "rapport.sqlite3", timeout=20) as database:
+        return database.execute(query, values).fetchall()
+
+
+def live(session, house, seat):
+    return session.ws_connect(
+        f"{house.url.replace('http', 'ws', 1)}/chat/{seat['conversation']}/live",
+        origin=house.url,
+        headers={"Cookie": f"rapport_link={seat['token']}"},
+    )
+
+
+async def frames_until(socket, *types):
+    """The frames up to the first of one of these types."""
+    frames = []
+    async for frame in socket:
+        frames.append(json.loads(frame.data))
+        if frames[-1]["type"] in types:
+            return frames
+    return frames
+
+
+def wait_for(condition, *, seconds=60):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"waited {seconds} s in vain")
+
+
+async def test_a_reply_cut_off_by_kill_9_of_the_web_process_is_written_once_after_restart():
+    slow = Behaviour(reply=" ".join(f"word{n}" for n in range(100)), tokens_per_second=20)
+    with OpenAIServer(slow) as provider:
+        settings = {
+            "OPENAI_API_KEY": "test",
+            "OPENAI_BASE_URL": provider.base_url,
+            "RAPPORT_PROVIDERS": "openai",
+            "RAPPORT_EMBEDDINGS": "",
+        }
+        with installation(settings) as house:
+            seat = seed(house, 5)
+            said = uuid.uuid4().hex
+            async with aiohttp.ClientSession() as session:
+                async with live(session, house, seat) as socket:
+                    text = "We keep all orders in a spreadsheet that three people edit at once."
+                    await socket.send_json({"type": "send", "client_message_id": said, "text": text})
+                    await frames_until(socket, "delta")
+                    killed = house.child("web").pid
+                    os.kill(killed, signal.SIGKILL)
+                house.wait_for_child("web", other_than=killed)
+                house.wait_until_ready()
+                provider.behaviour = Behaviour(reply="Thank you. And what comes next?")
+                # The page sends the same message again after its reconnect: it must not be a second one.
+                reply = await ask_again(session, house, seat, said, text)
+            assert reply == "Thank you. And what comes next?"
+            messages = rows(
+                house, "select author, state from crm_message where author != 'system' order by seq"
+            )
+            assert messages == [("persona", "complete"), ("person", "complete"), ("persona", "complete")]
+
+
+async def ask_again(session, house, seat, said, text):
+    """What a page does until it has the reply: reconnect, resume, send what it has no answer for."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        async with live(session, house, seat) as socket:
+            await socket.send_json({"type": "send", "client_message_id": said, "text": text})
+            frames = await frames_until(socket, "done", "failed", "error")
+            if frames and frames[-1]["type"] == "done":
+                return frames[-1]["message"]["text"]
+        time.sleep(2)
+    raise AssertionError("no reply after the restart")
+
+
+async def test_processing_cut_off_by_kill_9_of_the_workers_is_done_once():
+    with installation() as house:
+        seat = seed(house, 1)
+        async with aiohttp.ClientSession() as session, live(session, house, seat) as socket:
+            text = "I sort invoices by hand every Friday, which takes four hours."
+            await socket.send_json({"type": "send", "client_message_id": uuid.uuid4().hex, "text": text})
+            await frames_until(socket, "closed")
+        kill_workers(house)
+        state = "select state from interviews_interview"
+        wait_for(lambda: rows(house, state) == [("processed",)], seconds=150)
+        assert rows(house, "select count(*) from knowledge_document") == [(1,)]
+        assert rows(house, "select name, state from interviews_processingstep order by position") == [
+            ("pdf", "done"),
+            ("storage", "done"),
+            ("knowledge", "done"),
+        ]
+        pdfs = [path for path in (house.folder / "files").rglob("*.pdf") if "interviews" in path.parts]
+        assert len(pdfs) == 1
+
+
+def kill_workers(house):
+    worker = house.child("worker")
+    for process in [worker, *worker.children(recursive=True)]:
+        process.kill()
