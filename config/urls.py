@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
-    # Before Django's admin: /admin/analytics/…, /admin/health/detailed and /admin/settings are documented APIs.
+    # First: /admin/analytics/…, /admin/health/detailed and /admin/settings are documented APIs.
     path("", include("config.system.urls")),
     path("admin/", admin.site.urls),
     path("", include("campaigns.urls")),
