@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export RAPPORT_ENV ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench demo screenshots drill
+.PHONY: help run test lint bench demo screenshots
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -37,3 +37,6 @@ bench: $(VENV)/.dev ## Measure speed against baselines in the same run
 
 demo: $(VENV)/.run ## The main job through HTTP and websockets against a running server
 	@$(BIN)/python manage.py demo
+
+screenshots: $(VENV)/.dev
+	@$(BIN)/python -m tests.screenshots

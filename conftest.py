@@ -32,6 +32,8 @@ for name in ("OPENAI_API_KEY", "AWS_S3_BUCKET", "RAPPORT_PROVIDERS", "RAPPORT_EM
 
 # pytest-django would read a DJANGO_SETTINGS_MODULE in pyproject.toml before this file arranges the environment.
 django.setup()
+# Nor may the parallel workers inherit it: they would read the settings of this process before their own.
+del os.environ["DJANGO_SETTINGS_MODULE"]
 pytest_plugins = ["config.api.tests.connections"]
 
 
@@ -49,7 +51,17 @@ def redis_server() -> str:
 def redis() -> Iterator[None]:
     """A private Redis on a unix socket, for this test process alone."""
     server = subprocess.Popen(
-        [redis_server(), "--port", "0", "--unixsocket", str(REDIS_SOCKET), "--save", "", "--appendonly", "no"],
+        [
+            redis_server(),
+            "--port",
+            "0",
+            "--unixsocket",
+            str(REDIS_SOCKET),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ],
         stdout=subprocess.DEVNULL,
         cwd=TEST_DATA,
     )

@@ -137,13 +137,17 @@ from interviews.starting import begin, invite
 from personas.models import Persona
 account, _ = Account.objects.get_or_create(slug="default", defaults={"name": "Bench"})
 persona = Persona.objects.create(account=account, slug="bench", name="Nora", kind="interviewer")
-guide = Guide.objects.create(account=account, persona=persona, name="Bench", goal="Bench.", consent_text="Yes.",
-                             max_turns=400, max_minutes=600)
+limits = {"max_turns": 400, "max_minutes": 600}
+guide = Guide.objects.create(
+    account=account, persona=persona, name="Bench", goal="Bench.", consent_text="Yes.", **limits
+)
 for number in range(60):
-    Question.objects.create(guide=guide, position=number, key=f"q{number}", text=f"Question {number}?", probe_depth=0)
+    text = f"Question {number}?"
+    Question.objects.create(guide=guide, position=number, key=f"q{number}", text=text, probe_depth=0)
 seats = []
 for number in range(int(sys.argv[1])):
-    contact, _ = resolve(account, email=f"person{number}@example.com", name=f"Person {number}", source="bench")
+    email = f"person{number}@example.com"
+    contact, _ = resolve(account, email=email, name=f"Person {number}", source="bench")
     invitation = invite(guide, contact)
     begin(invitation.interview.pk, consent_evidence={"bench": True})
     seats.append({"conversation": str(invitation.interview.conversation_id), "token": invitation.token})

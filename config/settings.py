@@ -1,5 +1,6 @@
 """Every setting, read once from the environment (docs/configuration.md lists the names)."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -133,9 +134,7 @@ WEB_THREADS = ENV.whole("RAPPORT_WEB_THREADS", 8, least=1, most=64)
 # The broker, the channel layer and the rate-limit counters. `serve` starts a private Redis on
 # this socket when no REDIS_URL is given.
 REDIS_SOCKET = redis_socket(DATA_DIR)
-REDIS_URL = ENV.url(
-    "REDIS_URL", f"unix://{REDIS_SOCKET}", schemes=("redis", "rediss", "unix")
-)
+REDIS_URL = ENV.url("REDIS_URL", f"unix://{REDIS_SOCKET}", schemes=("redis", "rediss", "unix"))
 EMBEDDED_REDIS = not ENV.text("REDIS_URL")
 CHANNEL_LAYERS = {
     "default": {
@@ -265,12 +264,11 @@ CONTENT_SECURITY_POLICY = {
 # --- Models and money -----------------------------------------------------------------------
 # Works like DATABASES: one entry per place that answers. A compatible server (Ollama, vLLM, Azure …)
 # is one more entry with a base URL and no code. An account's own key (ProviderCredential) wins.
+OPENAI_API_KEY = ENV.text("OPENAI_API_KEY")
 PROVIDERS: dict[str, dict[str, Any]] = {
     "offline": {"BACKEND": "personas.providers.offline.OfflineProvider"},
-}
-OPENAI_API_KEY = ENV.text("OPENAI_API_KEY")
-if OPENAI_API_KEY:
-    PROVIDERS["openai"] = {
+    # Without a key of the installation, an account's own key may still use this entry.
+    "openai": {
         "BACKEND": "personas.providers.openai.OpenAIProvider",
         "API_KEY": OPENAI_API_KEY,
         "BASE_URL": ENV.url("OPENAI_BASE_URL", schemes=("http", "https")),
@@ -279,7 +277,8 @@ if OPENAI_API_KEY:
         "CONNECT_TIMEOUT": 5,  # seconds
         "READ_TIMEOUT": 30,  # seconds between two pieces of a stream
         "TOTAL_TIMEOUT": 120,  # seconds
-    }
+    },
+}
 # A persona that names no chain speaks through these, in this order.
 DEFAULT_PROVIDER_CHAIN = ENV.words("RAPPORT_PROVIDERS") or (
     ["openai", "offline"] if OPENAI_API_KEY else ["offline"]
@@ -289,7 +288,12 @@ EMBEDDING_PROVIDER = ENV.text("RAPPORT_EMBEDDINGS", "openai" if OPENAI_API_KEY e
 
 # --- How lower apps act through higher ones (docs/architecture.md) ---------------------------
 CHANNELS = {"email": "campaigns.sending.EmailChannel"}
-PERSONAL_DATA = ["campaigns.personal_data", "interviews.personal_data", "knowledge.personal_data", "crm.personal_data"]
+PERSONAL_DATA = [
+    "campaigns.personal_data",
+    "interviews.personal_data",
+    "knowledge.personal_data",
+    "crm.personal_data",
+]
 SOCKET_AUTHENTICATORS = [
     "crm.authentication.access_link_from_cookie",
     "crm.authentication.staff_from_session",
@@ -297,7 +301,9 @@ SOCKET_AUTHENTICATORS = [
 
 # --- Email: into the embedded outbox unless an account has an SMTP server ---------------------
 OUTBOX_API = RAPPORT_ENV in ("demo", "test")
-DEFAULT_FROM_EMAIL = ENV.text("RAPPORT_FROM_EMAIL", f"rapport@{PUBLIC_HOST if '.' in PUBLIC_HOST else 'rapport.invalid'}")
+# An address at a bare number or at "localhost" is no address; .invalid (RFC 2606) never reaches anybody.
+MAIL_DOMAIN = PUBLIC_HOST if re.search(r"\.[A-Za-z]", PUBLIC_HOST) else "rapport.invalid"
+DEFAULT_FROM_EMAIL = ENV.text("RAPPORT_FROM_EMAIL", f"rapport@{MAIL_DOMAIN}")
 
 # --- Logs: to standard error, without tokens ---------------------------------------------------
 LOGGING = {
@@ -314,7 +320,11 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": ENV.text("LOG_LEVEL", "INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+    },
 }
 PASSWORD_HASHERS = (
     ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,5 +1,6 @@
 """kill -9 in the middle of things, against a whole installation: nothing is lost, nothing is doubled."""
 
+import asyncio
 import json
 import os
 import signal
@@ -28,7 +29,8 @@ account, _ = Account.objects.get_or_create(slug="default", defaults={"name": "Cr
 persona = Persona.objects.create(account=account, slug="crash", name="Nora", kind="interviewer")
 guide = Guide.objects.create(account=account, persona=persona, name="Crash", goal="Try.", consent_text="Yes.")
 for number in range(int(sys.argv[1])):
-    Question.objects.create(guide=guide, position=number, key=f"q{number}", text=f"Question {number}?", probe_depth=0)
+    text = f"Question {number}?"
+    Question.objects.create(guide=guide, position=number, key=f"q{number}", text=text, probe_depth=0)
 contact, _ = resolve(account, email="ada@example.com", name="Ada", source="test")
 invitation = invite(guide, contact)
 begin(invitation.interview.pk, consent_evidence={"test": True})
@@ -114,7 +116,7 @@ async def ask_again(session, house, seat, said, text):
             frames = await frames_until(socket, "done", "failed", "error")
             if frames and frames[-1]["type"] == "done":
                 return frames[-1]["message"]["text"]
-        time.sleep(2)
+        await asyncio.sleep(2)
     raise AssertionError("no reply after the restart")
 
 

@@ -7,7 +7,7 @@ ends. Replies live for a minute; on this pool they hold a connection for millise
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import lru_cache, partial
 from typing import ParamSpec, TypeVar
@@ -20,8 +20,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_lock = threading.Lock()
+_lock = threading.Condition()
 _connections: WeakSet[BaseDatabaseWrapper] = WeakSet()
+_at_work: set[int] = set()
 
 
 @lru_cache(maxsize=1)
@@ -30,6 +31,8 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _fresh(work: Callable[[], R]) -> R:
+    with _lock:
+        _at_work.add(threading.get_ident())
     # Drops a connection that the server closed meanwhile (restart, time limit).
     close_old_connections()
     try:
@@ -39,6 +42,8 @@ def _fresh(work: Callable[[], R]) -> R:
         close_old_connections()
         with _lock:
             _connections.update(connections.all(initialized_only=True))
+            _at_work.discard(threading.get_ident())
+            _lock.notify_all()
 
 
 async def in_database(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -49,9 +54,17 @@ async def in_database(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
     return await loop.run_in_executor(_pool(), context.run, _fresh, partial(work, *args, **kwargs))
 
 
-def close_connections() -> None:
-    """Closes what the pool's threads hold open. For moments without work: the end of a process or test."""
+def close_connections(*, patience: float = 5.0) -> None:
+    """Closes what the pool's threads hold open, once they rest: closing SQLite under a query kills the process.
+
+    For the end of a process or a test. Work that takes longer than `patience` seconds keeps its connection.
+    """
+    if not _pool.cache_info().currsize:
+        return
+    wait([_pool().submit(int) for _ in range(settings.DATABASE_THREADS)], timeout=patience)
     with _lock:
+        if not _lock.wait_for(lambda: not _at_work, timeout=patience):
+            return
         open_ones = list(_connections)
         _connections.clear()
     for connection in open_ones:

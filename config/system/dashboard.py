@@ -21,6 +21,7 @@ from config.system import daily
 from config.system.models import DailyFigure
 from crm.models import Contact, Conversation, Message
 from interviews.models import Guide, Interview, ProcessingStep
+from knowledge.asking import may_ask
 from knowledge.models import Document
 
 # Counting stops here, so that the page stays quick in a large installation.
@@ -239,23 +240,45 @@ SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Unfold's navigation: the models that are in the admin, grouped by what people do with them."""
     registered = {model._meta.label: model for model in admin.site._registry}
-    home = {"title": _("Start"), "icon": "home", "link": reverse("admin:index")}
-    groups: list[dict[str, Any]] = [{"items": [home]}]
+    home = reverse("admin:index")
+    start = {"title": _("Start"), "icon": "home", "link": home, "active": request.path == home}
+    groups: list[dict[str, Any]] = [{"items": [start, ask_item(request)]}]
     for title, entries in SIDEBAR:
-        items = [item(registered[label], icon) for label, icon in entries if label in registered]
+        items = [item(request, registered[label], icon) for label, icon in entries if label in registered]
         groups.append({"title": title, "separator": False, "collapsible": False, "items": items})
     return groups
 
 
-def item(model: type[Model], icon: str) -> dict[str, Any]:
-    options = model._meta
-    name = str(options.verbose_name_plural)
+def ask_item(request: HttpRequest) -> dict[str, Any]:
+    link = reverse("admin:knowledge_ask")
+    allowed = may_ask(request.user)
     return {
-        "title": name[:1].upper() + name[1:],
+        "title": _("Ask"),
+        "icon": "quick_reference_all",
+        "link": link,
+        "active": request.path == link,
+        "permission": lambda request: allowed,
+    }
+
+
+def item(request: HttpRequest, model: type[Model], icon: str) -> dict[str, Any]:
+    link = list_url(model)
+    is_here = request.path.startswith(link) and request.path != reverse("admin:knowledge_ask")
+    return {
+        "title": title_of(model),
         "icon": icon,
-        "link": list_url(model),
+        "link": link,
+        "active": is_here,
         "permission": lambda request: may_see(request, model),
     }
+
+
+def title_of(model: type[Model]) -> str:
+    """The emails are the outbox while there is no server through which they could leave."""
+    if model is Delivery and not SmtpServer.objects.exists():
+        return str(_("Outbox"))
+    name = str(model._meta.verbose_name_plural)
+    return name[:1].upper() + name[1:]
 
 
 def styles(request: HttpRequest) -> str:

@@ -17,12 +17,12 @@ def test_a_backend_that_is_not_there(settings):
 
 
 def test_a_chain_that_names_nobody(settings):
-    settings.DEFAULT_PROVIDER_CHAIN = ["openai"]
+    settings.DEFAULT_PROVIDER_CHAIN = ["nobody"]
     assert ids() == ["personas.E002"]
     settings.DEFAULT_PROVIDER_CHAIN = []
     assert ids() == ["personas.E002"]
 
 
 def test_embeddings_of_nobody(settings):
-    settings.EMBEDDING_PROVIDER = "openai"
+    settings.EMBEDDING_PROVIDER = "nobody"
     assert ids() == ["personas.W003"]

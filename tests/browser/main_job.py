@@ -19,7 +19,8 @@ ANSWERS = [
     "I manage the front desk of a clinic with four doctors; I answer the phone, plan appointments and chase "
     "insurance letters until late afternoon.",
     "An appointment system from 2009, Outlook, and a fax machine for the insurers.",
-    "Patients who do not show up, because we only remind them by phone and I rarely reach more than half of them.",
+    "Patients who do not show up, because we only remind them by phone and I rarely reach more than half of "
+    "them.",
     "Every day. On Monday nine people did not come, that is about 700 dollars lost.",
 ]
 Look = Callable[[Page, str], None]

@@ -12,6 +12,8 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from config.api import threads
+
 _threads: "WeakKeyDictionary[BaseDatabaseWrapper, int]" = WeakKeyDictionary()
 
 
@@ -20,6 +22,7 @@ def _note(*, connection: BaseDatabaseWrapper, **_: object) -> None:
 
 
 def close_foreign_connections() -> None:
+    threads.close_connections()
     mine = threading.get_ident()
     for connection, owner in list(_threads.items()):
         # A connection may be shared on purpose (live_server on SQLite does so): that one is left alone.

@@ -3,7 +3,7 @@
 import pytest
 
 from campaigns.models import Campaign, EmailTemplate
-from config.system.seeding import GUIDE, seed_demo
+from config.system.seeding import example, seed_demo
 from interviews.models import Guide, Question
 from personas.models import Persona
 
@@ -18,9 +18,21 @@ def test_it_makes_one_of_each():
     campaign = seed_demo()
     assert counts() == [1, 1, 6, 1, 1]
     assert campaign.state == Campaign.State.DRAFT
-    assert campaign.guide.name == GUIDE
-    assert campaign.guide.persona.name == "Nora"
+    assert campaign.name == "Demo campaign"
     assert campaign.account.slug == "default"
+
+
+def test_it_says_what_the_files_of_the_example_say():
+    """The guide, persona and invitation that `manage.py demo` sends through the API."""
+    campaign = seed_demo()
+    guide, persona, invitation = (example(name) for name in ("guide", "persona", "invitation"))
+    questions = guide.pop("questions")
+    assert {name: getattr(campaign.guide, name) for name in guide} == guide
+    assert {name: getattr(campaign.guide.persona, name) for name in persona} == persona
+    assert {name: getattr(campaign.template, name) for name in invitation} == invitation
+    kept = campaign.guide.questions.order_by("position")
+    assert [question.key for question in kept] == [question["key"] for question in questions]
+    assert [question.probes for question in kept] == [one.get("probes", []) for one in questions]
 
 
 def test_seeding_again_makes_nothing_more():

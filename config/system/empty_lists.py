@@ -1,0 +1,102 @@
+"""What to do next where a list of the admin is still empty."""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Words = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """`heading` says what is missing, `words` how it comes to be; a button where that is another page."""
+
+    heading: Words
+    words: Words
+    page: str = ""
+    button: Words = ""
+
+    @property
+    def url(self) -> str:
+        return reverse(self.page) if self.page else ""
+
+
+CAMPAIGNS = "admin:campaigns_campaign_changelist"
+TO_CAMPAIGNS = _("To the campaigns")
+
+STEPS: dict[str, NextStep] = {
+    "campaigns.Campaign": NextStep(
+        _("No campaigns yet"), _("A campaign invites people to one guide by email. Begin with its name.")
+    ),
+    "campaigns.EmailTemplate": NextStep(
+        _("No email templates yet"), _("A template holds the words of an invitation, with places for names.")
+    ),
+    "campaigns.Delivery": NextStep(
+        _("No emails yet"), _("They appear here when a campaign starts."), CAMPAIGNS, TO_CAMPAIGNS
+    ),
+    "campaigns.SmtpServer": NextStep(
+        _("No SMTP servers yet"),
+        _("Until you add one, emails stay in the outbox and none leaves this machine."),
+    ),
+    "campaigns.Recipient": NextStep(
+        _("Nobody is invited yet"), _("Open a campaign and import people."), CAMPAIGNS, TO_CAMPAIGNS
+    ),
+    "campaigns.ContactImport": NextStep(
+        _("No imports yet"), _("Open a campaign and import people from a CSV file."), CAMPAIGNS, TO_CAMPAIGNS
+    ),
+    "interviews.Interview": NextStep(
+        _("No interviews yet"),
+        _("Start a campaign, or invite one person from the page of a guide."),
+        CAMPAIGNS,
+        TO_CAMPAIGNS,
+    ),
+    "interviews.Guide": NextStep(
+        _("No guides yet"), _("A guide holds the goal and the questions of an interview.")
+    ),
+    "personas.Persona": NextStep(_("No personas yet"), _("A persona is who speaks: its name, manner and voice.")),
+    "personas.ProviderCredential": NextStep(
+        _("No keys of model vendors yet"),
+        _("Without one, personas speak the guide's own words; a key of the installation also works."),
+    ),
+    "personas.Usage": NextStep(_("No use of models yet"), _("A row appears for each day a persona spoke.")),
+    "crm.Contact": NextStep(
+        _("No contacts yet"), _("Add one, or open a campaign and import people from a CSV file.")
+    ),
+    "crm.Conversation": NextStep(
+        _("No conversations yet"), _("One appears when a person begins an interview.")
+    ),
+    "crm.Suppression": NextStep(
+        _("Nobody is suppressed"), _("Addresses appear here when people unsubscribe or emails bounce.")
+    ),
+    "crm.AccessLink": NextStep(_("No links yet"), _("One is made for each person who is invited.")),
+    "crm.Erasure": NextStep(
+        _("Nobody was erased"), _("To erase a person, open the contact and choose to erase.")
+    ),
+    "knowledge.Collection": NextStep(
+        _("No collections yet"), _("A collection holds documents, and says who may read them.")
+    ),
+    "knowledge.Document": NextStep(
+        _("No documents yet"), _("Upload files, or finish an interview: its transcript becomes one.")
+    ),
+    "knowledge.Question": NextStep(
+        _("Nothing was asked yet"),
+        _("Ask what people said; the answer cites the messages."),
+        "admin:knowledge_ask",
+        _("Ask a question"),
+    ),
+    "api.ApiKey": NextStep(
+        _("No API keys yet"), _("A program needs one to use the API. It is shown once, when you make it.")
+    ),
+    "api.AuditEntry": NextStep(
+        _("Nothing on record yet"), _("Reading a transcript and every change is written down here.")
+    ),
+    "system.Heartbeat": NextStep(_("No part has reported yet"), _("Each reports within half a minute.")),
+    "system.RequestFigure": NextStep(_("No requests yet"), _("They are counted each minute.")),
+}
+
+
+def next_step(model_label: str) -> NextStep | None:
+    """None for a model that this map does not know: the list then says only that it is empty."""
+    return STEPS.get(model_label)
