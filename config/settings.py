@@ -160,12 +160,15 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A sweep finds from rows the work whose wake-up was lost. A sweep still waiting when the next
 # one is due adds nothing, so it expires.
+SWEEP_SECONDS = ENV.whole("RAPPORT_SWEEP_SECONDS", 30, least=2, most=300)
+# How long a worker's claim on a row lasts; after a kill, another takes the row up then. No task lives longer.
+LEASE_SECONDS = ENV.whole("RAPPORT_LEASE_SECONDS", 120, least=5, most=3600)
 SWEEPS = ("crm", "knowledge", "interviews", "campaigns", "config.system")
 CELERY_BEAT_SCHEDULE = {
     f"{app} sweep": {
         "task": f"{app}.tasks.sweep",
-        "schedule": 30.0,
-        "options": {"expires": 25},
+        "schedule": float(SWEEP_SECONDS),
+        "options": {"expires": SWEEP_SECONDS - 1},
     }
     for app in SWEEPS
 }

@@ -130,8 +130,15 @@ async def stream_reply(message_id: int) -> AsyncIterator[ReplyEvent]:
     running = ensure_reply(message_id)
     async for event in follow(running):
         yield event
-    if running.elsewhere:
-        yield await _ended_elsewhere(message_id)
+    if not running.elsewhere:
+        return
+    end = await _ended_elsewhere(message_id)
+    if isinstance(end, Failed) and end.code == "interrupted":
+        # Its process died. Whoever waits for it goes on here, without waiting for the sweep.
+        async for event in follow(ensure_reply(message_id)):
+            yield event
+        return
+    yield end
 
 
 async def follow(running: Running, *, begin_at: int = 0) -> AsyncIterator[ReplyEvent]:
@@ -224,6 +231,8 @@ async def _take_turn(running: Running, turn: Turn) -> End:
     try:
         async with asyncio.timeout(LONGEST_REPLY_SECONDS):
             decision = await decide(turn)
+            # Before a provider is asked: when it fails, what was meant is on record all the same.
+            await in_database(turns.note_recognition, turn, decision.read)
             done = await _spoken(running, turn, decision)
         end, code = await _finish(running, turn, decision=decision, done=done)
         ended = end is not None

@@ -155,6 +155,7 @@ def note_recognition(turn: Turn, read: Recognition) -> None:
     if (turn.message.act, turn.message.question_key) == (read.act, read.question_key):
         return
     Message.objects.filter(pk=turn.message.pk).update(act=read.act, question_key=read.question_key)
+    turn.message.act, turn.message.question_key = read.act, read.question_key
 
 
 def finish_turn(
@@ -184,7 +185,6 @@ def finish_turn(
         )
         if not won:
             return None
-        note_recognition(turn, read)
         closed = plan.ends and talk.close(turn.conversation, plan.end_reason or "completed")
         after_commit(message_recorded, message_id=turn.reply_id)
     return _ending(turn, plan=plan, read=read, text=text, closed=plan.end_reason if closed else "")
@@ -222,6 +222,16 @@ def reply_now(message_id: int) -> tuple[dict[str, Any], dict[str, Any] | None, s
     reply = Message.objects.select_related("reply_to", "conversation").filter(reply_to_id=message_id).first()
     if reply is None:
         return None
+    if reply.state == Message.State.STREAMING and _interrupted(reply):
+        reply.state, reply.error_code = Message.State.FAILED, "interrupted"
     conversation = reply.conversation
     progress = progress_of(conversation) if reply.state == Message.State.COMPLETE else None
     return message_frame(reply), progress, "" if conversation.is_open else conversation.close_reason
+
+
+def _interrupted(reply: Message) -> bool:
+    """streaming → failed, when the process that wrote it has been silent too long."""
+    silent = Message.objects.filter(
+        pk=reply.pk, state=Message.State.STREAMING, heartbeat_at__lt=timezone.now() - SILENCE
+    )
+    return silent.update(state=Message.State.FAILED, error_code="interrupted", heartbeat_at=None) > 0

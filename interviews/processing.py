@@ -5,6 +5,7 @@ import random
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -18,7 +19,7 @@ from interviews.steps import LOOK_AGAIN, ORDER, WORK, NotYet, StepFailed, discar
 
 State = Interview.State
 Step = ProcessingStep.State
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 FIRST_PAUSE = timedelta(seconds=5)  # doubled with each attempt
 LONGEST_PAUSE = timedelta(minutes=15)
 MOST_ATTEMPTS = 8
@@ -56,7 +57,7 @@ def _move_to_end(interview: Interview) -> bool:
         f"{State(to).label} the interview “{interview.guide.name}”",
         direction="in",
         channel=Channel.WEB,
-        ref={"kind": "interview", "id": str(interview.pk)},
+        ref=interview.ref,
         at=at,
     )
     if to == State.COMPLETED:

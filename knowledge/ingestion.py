@@ -27,7 +27,7 @@ from knowledge.words import padded, terms_of
 
 __all__ = ["Origin", "Refused", "Section", "add_document", "read_document", "remove_document", "retry"]
 
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 MOST_ATTEMPTS = 5
 FIRST_PAUSE = timedelta(seconds=30)  # doubled with each attempt
 NEVER_STORED_AFTER = timedelta(hours=1)

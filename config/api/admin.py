@@ -1,16 +1,19 @@
 """Accounts, keys and the audit trail in the admin."""
 
 from typing import Any
+from zoneinfo import available_timezones
 
+from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminSelect2Widget, UnfoldAdminSelectWidget
 
 from config.api import audit
 from config.api.models import Account, ApiKey, AuditEntry
@@ -18,8 +21,40 @@ from config.api.models import Account, ApiKey, AuditEntry
 STATE_COLOURS = {"usable": "success", "revoked": "danger", "expired": "warning"}
 
 
+class AccountForm(forms.ModelForm):
+    """Languages and time zones that exist; what a row had before stays a choice."""
+
+    class Meta:
+        model = Account
+        fields = (
+            "slug",
+            "name",
+            "accent",
+            "language",
+            "time_zone",
+            "page_size",
+            "postal_line",
+            "privacy_contact",
+        )
+        widgets = {"accent": UnfoldAdminColorInputWidget}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._choose("language", list(settings.LANGUAGES), UnfoldAdminSelectWidget)
+        zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())]
+        self._choose("time_zone", zones, UnfoldAdminSelect2Widget)
+
+    def _choose(self, name: str, choices: list[tuple[str, str]], widget: type[forms.Select]) -> None:
+        field, had = self.fields[name], getattr(self.instance, name)
+        known = choices if had in dict(choices) else [(had, had), *choices]
+        self.fields[name] = forms.ChoiceField(
+            choices=known, widget=widget, label=field.label, help_text=field.help_text, initial=had
+        )
+
+
 @admin.register(Account)
 class AccountAdmin(ModelAdmin):
+    form = AccountForm
     list_display = ["name", "slug", "language", "time_zone", "created_at"]
     search_fields = ["name", "slug"]
     show_full_result_count = False
@@ -39,10 +74,16 @@ class ApiKeyAdmin(ModelAdmin):
     list_filter = ["account"]
     list_select_related = ["account"]
     search_fields = ["name", "hint", "account__slug"]
-    fields = ["account", "name", "scopes", "expires_at", "hint", "last_used_at", "revoked_at"]
     readonly_fields = ["hint", "last_used_at", "revoked_at"]
     actions = ["revoke_keys"]
     show_full_result_count = False
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
+        given = ["account", "name", "scopes", "expires_at"]
+        return [*given, *self.readonly_fields] if obj else given
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"scopes": ["*"], **super().get_changeform_initial_data(request)}
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
         return [*self.readonly_fields, "account"] if obj else list(self.readonly_fields)
@@ -58,7 +99,7 @@ class ApiKeyAdmin(ModelAdmin):
         """A revoked key stays, so that the audit trail can name it."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool) -> None:
         if change:
             super().save_model(request, obj, form, change)
             return

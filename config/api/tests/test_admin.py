@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from config.api.authentication import caller_for_key
-from config.api.models import ApiKey, AuditEntry
+from config.api.models import Account, ApiKey, AuditEntry
 from tests.factories import make_account, make_key
 
 pytestmark = pytest.mark.django_db
@@ -70,3 +70,48 @@ def test_nobody_rewrites_the_record(operator):
     assert operator.get(f"/admin/api/auditentry/{row.pk}/change/").status_code == 200
     assert operator.post(f"/admin/api/auditentry/{row.pk}/change/", {"action": "x"}).status_code == 403
     assert operator.post(f"/admin/api/auditentry/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def account_form(**changed):
+    form = {"slug": "north", "name": "Northwind", "accent": "#0b6e5f", "language": "en", "time_zone": "UTC"}
+    return {**form, "page_size": "A4", "postal_line": "", "privacy_contact": "", **changed}
+
+
+def test_an_account_is_made_with_what_exists(operator):
+    form = account_form(language="ar", time_zone="Africa/Cairo", accent="#aa3300")
+    assert operator.post("/admin/api/account/add/", form).status_code == 302
+    account = Account.objects.get(slug="north")
+    assert (account.language, account.time_zone, account.accent) == ("ar", "Africa/Cairo", "#aa3300")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("slug", "north+south"),
+        ("slug", "acme"),
+        ("accent", "green"),
+        ("language", "xx"),
+        ("time_zone", "Mars/Base"),
+        ("page_size", "A0"),
+        ("privacy_contact", "nobody"),
+    ],
+)
+def test_an_account_that_cannot_work_is_refused_at_its_field(operator, field, value):
+    make_account("acme")
+    response = operator.post("/admin/api/account/add/", account_form(**{field: value}))
+    assert response.status_code == 200
+    assert list(response.context["adminform"].errors) == [field]
+    assert not Account.objects.filter(name="Northwind").exists()
+
+
+def test_what_an_account_had_before_stays_a_choice(operator):
+    account = make_account("acme", language="tlh")
+    form = account_form(name="Acme", language="tlh")
+    assert operator.post(f"/admin/api/account/{account.pk}/change/", form).status_code == 302
+    assert Account.objects.get(slug="acme").language == "tlh"
+
+
+def test_a_new_key_opens_everything_unless_staff_say_otherwise(operator):
+    page = operator.get("/admin/api/apikey/add/")
+    assert page.context["adminform"].form["scopes"].value() == '["*"]'
+    assert "Revoked at" not in page.content.decode()
