@@ -11,7 +11,6 @@ A health probe asks /live ten times a second, before and during.
 import argparse
 import asyncio
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from bench.report import table
+from bench.report import heading, settings, table
 from tests.installation import ROOT, Installation, free_port, installation
 
 FIRST_TOKEN, TOKENS_PER_SECOND, TOKENS, PAUSE = 0.2, 50, 100, 8.0
@@ -105,6 +104,8 @@ async def measure(house: Installation, seats: list[dict], provider: str, *, seco
             async with session.get(f"{house.url}/live") as response:
                 await response.read()
         idle, busy, ours, direct = Figures(), Figures(), Figures(), Figures()
+        # What the first reply loads (the vendor's SDK) is no cost of a chat.
+        await person(session, house.url, seats.pop(), wait=0, until=time.monotonic() + 1, figures=Figures())
         await probe(session, house.url, until=time.monotonic() + 10, figures=idle)
         web = house.child("web")
         before = web.memory_info().rss
@@ -155,7 +156,8 @@ print(json.dumps(seats))
 """
 
 
-def show(figures: dict, *, chats: int) -> None:
+def show(figures: dict, *, chats: int) -> bool:
+    """Prints the figures; whether every target is reached."""
     ours, direct = figures["ours"], figures["direct"]
     added = [first - FIRST_TOKEN for first in ours.first]
     table(
@@ -181,26 +183,30 @@ def show(figures: dict, *, chats: int) -> None:
         ],
     )
     idle, busy = part(figures["idle"].whole, 0.99), part(figures["busy"].whole, 0.99)
-    table(
-        "What it costs",
-        ["", "measured", "wanted"],
-        [
-            ["added delay to the first token, p95", ms(part(added, 0.95)), "< 100 ms"],
-            ["memory per open chat", f"{figures['memory']:.0f} KB", "< 100 KB"],
-            ["health probe p99, idle", ms(idle), ""],
-            ["health probe p99, beside the chats", f"{ms(busy)} ({busy / idle:.1f} × idle)", "≤ 3 × idle"],
-            ["failed turns", str(len(ours.failures)), "0"],
-        ],
-    )
+    targets = [
+        ("added delay to the first token, p95", ms(part(added, 0.95)), "< 100 ms", part(added, 0.95) < 100),
+        ("memory per open chat", f"{figures['memory']:.0f} KB", "< 100 KB", figures["memory"] < 100),
+        ("health probe p99, idle", ms(idle), "", True),
+        (
+            "health probe p99, beside the chats",
+            f"{ms(busy)} ({busy / idle:.1f} × idle)",
+            "≤ 3 × idle",
+            busy <= 3 * idle,
+        ),
+        ("failed turns", str(len(ours.failures)), "0", not ours.failures),
+    ]
+    rows = [[name, value, wanted, "" if met else "MISSED"] for name, value, wanted, met in targets]
+    table("What it costs", ["", "measured", "wanted", ""], rows)
     for failure in ours.failures[:5]:
         print("  ", failure)
+    return all(met for *_, met in targets)
 
 
 def ms(value: float) -> str:
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chats", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60)
@@ -210,23 +216,23 @@ def main() -> None:
     words += ["--tokens-per-second", str(TOKENS_PER_SECOND), "--tokens", str(TOKENS)]
     provider = subprocess.Popen([sys.executable, "-m", "tests.fakes.openai_server", *words], cwd=ROOT)
     address = f"http://127.0.0.1:{port}/v1"
-    settings = {
+    environment = {
         "OPENAI_API_KEY": "bench",
         "OPENAI_BASE_URL": address,
         "RAPPORT_PROVIDERS": "openai",
         "RAPPORT_EMBEDDINGS": "",
     }
+    heading("Live chats")
+    settings({**environment, "database": "SQLite", "web processes": 1, "seconds": options.seconds})
     try:
-        with installation(settings) as house:
-            print(f"settings: {json.dumps({**settings, 'database': 'SQLite', 'web processes': 1})}")
-            seats = json.loads(house.run("-c", SEED, str(options.chats)).splitlines()[-1])
+        with installation(environment) as house:
+            seats = json.loads(house.run("-c", SEED, str(options.chats + 1)).splitlines()[-1])
             figures = asyncio.run(measure(house, seats, address, seconds=options.seconds))
-        show(figures, chats=options.chats)
-        print(f"mean whole reply: {statistics.fmean(figures['ours'].whole):.2f} s")
     finally:
         provider.terminate()
         provider.wait()
+    return 0 if show(figures, chats=options.chats) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
