@@ -1,6 +1,7 @@
 """Emails from templates: laid out once for a campaign, filled once per person."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,8 @@ SUBJECT_LIMIT = 250
 URL = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
 _ANCHOR = '<a href="{{ link }}" target="_blank" rel="noopener">{{ link }}</a>'
 LINK = re.compile(r"\{\{\s*link\s*(?:\|[^{}]*)?\}\}", re.I)
+# A line that leads to the link: "Begin here: {{ link }}".
+LINK_LINE = re.compile(rf"(?P<lead>.*?)\s*{LINK.pattern}\s*[.!]?\s*", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def lay_out_content(content: Content, *, contact: Contact, server: SmtpServer | 
     """The layout around words that another app gives; braces in them are only text."""
     language = _known(contact.language or contact.account.language)
     account = contact.account
-    body = content.html or _body(Words(content.subject, "", content.text), {})
+    body = content.html or _paragraphs(content.text.replace("\r\n", "\n"))
     return lay_out(
         Words("{{ subject }}", "", "{{ body }}", "{{ body }}"),
         sender=sender_for(account, server),
@@ -168,6 +171,8 @@ def _look(language: str, account: Account) -> dict[str, str]:
 
 
 def _html(words: Words, context: dict[str, Any]) -> str:
+    is_own = bool(words.html.strip())
+    body, has_button = (words.html, bool(LINK.search(words.html))) if is_own else _from_text(words, context)
     return render_to_string(
         "campaigns/email.html",
         {
@@ -175,8 +180,8 @@ def _html(words: Words, context: dict[str, Any]) -> str:
             # Placeholders must survive the escaping: braces and bars do.
             "subject": words.subject,
             "preheader": words.preheader,
-            "body": mark_safe(_body(words, context)),  # noqa: S308 (escaped or checked in _body's parts)
-            "html_has_link": bool(LINK.search(words.html or words.text)),
+            "body": mark_safe(body),  # noqa: S308 (checked when it was saved, or escaped by paragraphs)
+            "has_button": has_button,
         },
     )
 
@@ -204,18 +209,38 @@ def _lines(words: Words) -> str:
     return words.text.replace("\r\n", "\n").strip()
 
 
-def _body(words: Words, context: dict[str, Any]) -> str:
-    """The inside of the HTML part: the author's, or made from the text by paragraphs."""
-    if words.html.strip():
-        return words.html
-    paragraphs = re.split(r"\n\s*\n", _lines(words))
-    return "\n".join(_paragraph(one.strip(), context) for one in paragraphs if one.strip())
+def _from_text(words: Words, context: dict[str, Any]) -> tuple[str, bool]:
+    """The inside of the HTML part, made from the text; and whether the button stands in it.
+
+    The first line that is or ends with the link becomes the button, below the words that led to it.
+    """
+    lines = _lines(words).split("\n")
+    found = [(at, match) for at, line in enumerate(lines) if (match := LINK_LINE.fullmatch(line))]
+    if not found or not context.get("button_label"):
+        return _with_links(lines), False
+    at, match = found[0]
+    before = _with_links([*lines[:at], _leading(match["lead"])])
+    button = render_to_string("campaigns/_button.html", context)
+    after = _with_links(lines[at + 1 :])
+    return f"{before}\n{button}\n{after}", True
 
 
-def _paragraph(text: str, context: dict[str, Any]) -> str:
-    if LINK.fullmatch(text):
-        return render_to_string("campaigns/_button.html", context)
-    escaped = LINK.sub(_ANCHOR, URL.sub(_anchor, str(escape(text))))
+def _with_links(lines: list[str]) -> str:
+    return LINK.sub(_ANCHOR, _paragraphs("\n".join(lines)))
+
+
+def _leading(words: str) -> str:
+    """Words that led to a link in their line, now that a button follows below."""
+    bare = words.strip().rstrip(",;-–—").rstrip()
+    return bare if not bare or unicodedata.category(bare[-1]) == "Po" else f"{bare}:"
+
+
+def _paragraphs(text: str) -> str:
+    return "\n".join(_paragraph(one.strip()) for one in re.split(r"\n\s*\n", text) if one.strip())
+
+
+def _paragraph(text: str) -> str:
+    escaped = URL.sub(_anchor, str(escape(text)))
     return f'<p dir="auto">{escaped}</p>'.replace("\n", "<br>")
 
 

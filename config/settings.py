@@ -207,6 +207,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("pl", "Polski"), ("ar", "العربية")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
+FORMAT_MODULE_PATH = ["config.formats"]  # short dates, 24 hours
 USE_TZ = True
 TIME_ZONE = ENV.text("TIME_ZONE", "UTC")
 

@@ -13,6 +13,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -21,7 +22,7 @@ from unfold.decorators import display
 
 from campaigns import previewing, states, wording
 from campaigns.admin import imports
-from campaigns.admin.looks import CAMPAIGN_COLOURS, bar, confirmation, page
+from campaigns.admin.looks import CAMPAIGN_COLOURS, bar, confirmation, moment, page
 from campaigns.api.campaigns import EDITABLE
 from campaigns.models import Campaign, Recipient
 from config.api.audit import record
@@ -100,7 +101,7 @@ class CampaignForm(ModelForm):
 @admin.register(Campaign)
 class CampaignAdmin(ModelAdmin):
     form = CampaignForm
-    list_display = ("name", "account", "state_label", "progress_bar", "created_at")
+    list_display = ("name", "account", "state_label", "progress_bar", "created")
     list_filter = ("state", "account")
     list_select_related = ("account",)
     search_fields = ("name", "guide__name")
@@ -132,6 +133,10 @@ class CampaignAdmin(ModelAdmin):
     @display(description="Progress")  # type: ignore[untyped-decorator]
     def progress_bar(self, campaign: Any) -> SafeString | str:
         return bar(campaign.people - campaign.left, campaign.people) if campaign.people else _("Nobody yet")
+
+    @display(description="Created", ordering="created_at")  # type: ignore[untyped-decorator]
+    def created(self, campaign: Campaign) -> str:
+        return moment(campaign.created_at)
 
     class Media:
         css = {"all": ("campaigns/admin.css",)}
@@ -182,6 +187,7 @@ class CampaignAdmin(ModelAdmin):
         if request.method != "POST":
             return confirmation(
                 request,
+                about=campaign,
                 title=f"{_(move.label)}: {campaign.name}",
                 question=move.question(campaign),
                 button=_(move.label),
@@ -219,7 +225,7 @@ class CampaignAdmin(ModelAdmin):
             context["problem"] = str(error)
         context["audience"] = previewing.audience_of(campaign)
         context["people"] = campaign.recipients.select_related("contact")[:20]
-        return page(request, "admin/campaigns/preview.html", context)
+        return page(request, "admin/campaigns/preview.html", context, about=campaign)
 
     def _test(self, request: HttpRequest, campaign: Campaign) -> None:
         try:
@@ -250,12 +256,21 @@ def _facts(object_id: str) -> dict[str, Any]:
         if campaign.state in move.start
     ]
     figures = states.progress([campaign.pk])[campaign.pk]
-    return {"campaign": campaign, "figures": figures, "moves": moves, "state_colour": CAMPAIGN_COLOURS}
+    return {
+        "campaign": campaign,
+        "figures": figures,
+        "moves": moves,
+        "colour": CAMPAIGN_COLOURS[campaign.state],
+        # Nobody can be invited before people are in it, so that comes first.
+        "wants_people": figures.people == 0 and campaign.state == Campaign.State.DRAFT,
+    }
 
 
 @admin.register(Recipient)
 class RecipientAdmin(ModelAdmin):
-    list_display = ("contact", "campaign", "state_label", "skip_reason", "interview_state", "created_at")
+    list_display = ("contact", "campaign", "state_label", "skip_reason", "interview_state", "added")
+    fields = ("contact", "campaign", "state", "skip_reason", "interview", "columns")
+    readonly_fields = ("columns",)
     list_filter = ("state", "campaign__account")
     list_select_related = ("contact", "campaign", "interview")
     search_fields = ("contact__name", "contact__addresses__value", "campaign__name")
@@ -265,6 +280,18 @@ class RecipientAdmin(ModelAdmin):
     @display(description="State", label={"waiting": "info", "invited": "success", "skipped": "warning"})  # type: ignore[untyped-decorator]
     def state_label(self, recipient: Recipient) -> tuple[str, str]:
         return recipient.state, recipient.get_state_display()
+
+    @display(description="Added", ordering="id")  # type: ignore[untyped-decorator]
+    def added(self, recipient: Recipient) -> str:
+        return moment(recipient.created_at)
+
+    @display(description="Columns of the import")  # type: ignore[untyped-decorator]
+    def columns(self, recipient: Recipient) -> SafeString | str:
+        rows = format_html_join("", "<dt>{}</dt><dd dir='auto'>{}</dd>", recipient.fields.items())
+        return format_html('<dl class="rc-facts">{}</dl>', rows) if recipient.fields else "–"
+
+    class Media:
+        css = {"all": ("campaigns/admin.css",)}
 
     @display(description="Interview")  # type: ignore[untyped-decorator]
     def interview_state(self, recipient: Recipient) -> str:

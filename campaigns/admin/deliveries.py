@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from campaigns import claiming, outbox, outcomes
-from campaigns.admin.looks import DELIVERY_COLOURS, page
+from campaigns.admin.looks import DELIVERY_COLOURS, moment, page
 from campaigns.models import Delivery
 from config.api.audit import record
 
@@ -31,7 +31,7 @@ EMAIL_POLICY = {
 
 @admin.register(Delivery)
 class DeliveryAdmin(ModelAdmin):
-    list_display = ("to_email", "subject", "state_label", "campaign", "attempts", "created_at", "sent_at")
+    list_display = ("recipient_email", "subject", "state_label", "campaign", "made", "sent")
     list_filter = ("state", "purpose", "account")
     list_select_related = ("campaign",)
     search_fields = ("to_email", "subject", "contact__name", "message_id")
@@ -47,6 +47,18 @@ class DeliveryAdmin(ModelAdmin):
     @display(description="State", label=DELIVERY_COLOURS, ordering="state")  # type: ignore[untyped-decorator]
     def state_label(self, delivery: Delivery) -> tuple[str, str]:
         return delivery.state, delivery.get_state_display()
+
+    @display(description="To", ordering="to_email")  # type: ignore[untyped-decorator]
+    def recipient_email(self, delivery: Delivery) -> str:
+        return delivery.to_email
+
+    @display(description="Made", ordering="created_at")  # type: ignore[untyped-decorator]
+    def made(self, delivery: Delivery) -> str:
+        return moment(delivery.created_at)
+
+    @display(description="Sent")  # type: ignore[untyped-decorator]
+    def sent(self, delivery: Delivery) -> str:
+        return moment(delivery.sent_at)
 
     @action(description="Send unknown emails again", permissions=["change"])  # type: ignore[untyped-decorator]
     def send_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
@@ -97,7 +109,7 @@ class DeliveryAdmin(ModelAdmin):
             "events": delivery.events.all()[:50],
             "is_unknown": delivery.state == Delivery.State.UNKNOWN,
         }
-        return page(request, "admin/campaigns/delivery.html", context)
+        return page(request, "admin/campaigns/delivery.html", context, about=delivery)
 
     def html_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         html = outbox.read(self._delivery(request, pk)).html

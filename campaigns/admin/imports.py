@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from campaigns import csv_reading, importing
-from campaigns.admin.looks import page
+from campaigns.admin.looks import moment, page
 from campaigns.models import ContactImport
 from config.api.audit import record
 
@@ -44,7 +44,7 @@ class _Pages:
         context = {"title": f"{_('Import people')}: {campaign.name}", "campaign": campaign}
         file = request.FILES.get("file")
         if request.method != "POST":
-            return page(request, "admin/campaigns/import.html", context)
+            return page(request, "admin/campaigns/import.html", context, about=campaign)
         try:
             if file is None:
                 raise importing.ImportRefusedError(_("Choose a CSV file first."))
@@ -52,9 +52,8 @@ class _Pages:
                 raise importing.ImportRefusedError(_("The file is larger than 20 MB."))
             kept = importing.keep(campaign, file.read(), filename=file.name or "")
         except importing.ImportRefusedError as error:
-            return page(
-                request, "admin/campaigns/import.html", {**context, "problem": str(error)}, status=400
-            )
+            refused = {**context, "problem": str(error)}
+            return page(request, "admin/campaigns/import.html", refused, about=campaign, status=400)
         return redirect("admin:campaigns_campaign_import_look", campaign.pk, kept.pk)
 
     def look(self, request: HttpRequest, pk: UUID, import_id: UUID) -> HttpResponse:
@@ -69,7 +68,7 @@ class _Pages:
             "joining": kept.counts.get("new", 0) + kept.counts.get("updated", 0),
             "errors": kept.errors[:SHOWN_ERRORS],
         }
-        return page(request, "admin/campaigns/import_look.html", context)
+        return page(request, "admin/campaigns/import_look.html", context, about=kept.campaign)
 
     def _start(self, request: HttpRequest, kept: ContactImport) -> None:
         if not importing.start(kept):
@@ -105,7 +104,7 @@ class _Pages:
 
 @admin.register(ContactImport)
 class ContactImportAdmin(ModelAdmin):
-    list_display = ("filename", "campaign", "state_label", "row_count", "done_rows", "created_at")
+    list_display = ("filename", "campaign", "state_label", "row_count", "done_rows", "uploaded")
     list_filter = ("state", "campaign__account")
     list_select_related = ("campaign",)
     search_fields = ("filename", "campaign__name")
@@ -117,6 +116,10 @@ class ContactImportAdmin(ModelAdmin):
     )
     def state_label(self, kept: ContactImport) -> tuple[str, str]:
         return kept.state, kept.get_state_display()
+
+    @display(description="Uploaded", ordering="created_at")  # type: ignore[untyped-decorator]
+    def uploaded(self, kept: ContactImport) -> str:
+        return moment(kept.created_at)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: object = None

@@ -1,10 +1,15 @@
 """What the admin pages of campaigns share: colours of states, bars, confirmation pages."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.admin import site
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -41,10 +46,25 @@ def bar(done: int, total: int) -> SafeString:
     )
 
 
-def page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    return TemplateResponse(request, template, {**site.each_context(request), **context}, status=status)
+def moment(at: datetime | None) -> str:
+    """Relative within a day, absolute after."""
+    if at is None:
+        return "–"
+    if abs(timezone.now() - at) < timedelta(days=1):
+        return str(naturaltime(at))
+    return date_format(timezone.localtime(at), "j M Y, H:i")
 
 
-def confirmation(request: HttpRequest, *, title: str, question: str, button: str, back: str) -> HttpResponse:
+def page(
+    request: HttpRequest, template: str, context: dict[str, Any], *, about: Model, status: int = 200
+) -> HttpResponse:
+    """A page about one row: the header leads back to it and to its list."""
+    frame = {**site.each_context(request), "object": about, "opts": about._meta, "show_back_button": True}
+    return TemplateResponse(request, template, {**frame, **context}, status=status)
+
+
+def confirmation(
+    request: HttpRequest, *, about: Model, title: str, question: str, button: str, back: str
+) -> HttpResponse:
     context = {"title": title, "question": question, "button": button, "back": back}
-    return page(request, "admin/campaigns/confirm.html", context)
+    return page(request, "admin/campaigns/confirm.html", context, about=about)

@@ -6,8 +6,10 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
 from campaigns import placeholders, wording
+from campaigns.admin.looks import moment
 from campaigns.models import EmailTemplate
 
 HELP = "Known placeholders: " + ", ".join(f"{{{{ {name} }}}}" for name in placeholders.KNOWN)
@@ -35,11 +37,15 @@ class TemplateForm(forms.ModelForm):
 @admin.register(EmailTemplate)
 class EmailTemplateAdmin(ModelAdmin):
     form = TemplateForm
-    list_display = ("name", "account", "subject", "updated_at")
+    list_display = ("name", "account", "subject", "changed")
     list_filter = ("account",)
     list_select_related = ("account",)
     search_fields = ("name", "subject")
     show_full_result_count = False
+
+    @display(description="Changed", ordering="updated_at")  # type: ignore[untyped-decorator]
+    def changed(self, template: EmailTemplate) -> str:
+        return moment(template.updated_at)
 
     def save_model(self, request: HttpRequest, obj: EmailTemplate, form: TemplateForm, change: Any) -> None:
         super().save_model(request, obj, form, change)

@@ -49,12 +49,15 @@ class Campaign(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="campaigns",
+        verbose_name="SMTP server",
         help_text="Empty: the embedded outbox; nothing leaves this machine.",
     )
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     state_reason = models.TextField(blank=True)
     resend_unknown = models.BooleanField(
-        default=False, help_text="Send an email again when a crash left unknown whether it was taken."
+        "send unknown emails again",
+        default=False,
+        help_text="When it is unknown whether an email was taken: it may then arrive twice.",
     )
     scheduled_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)

@@ -60,7 +60,12 @@ class Delivery(models.Model):
         Recipient, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries"
     )
     smtp_server = models.ForeignKey(
-        SmtpServer, null=True, blank=True, on_delete=models.PROTECT, related_name="deliveries"
+        SmtpServer,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        verbose_name="SMTP server",
     )
     purpose = models.CharField(max_length=16, choices=Purpose)
     # Why it is sent, from the caller: the same key is the same email.
@@ -83,7 +88,8 @@ class Delivery(models.Model):
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "deliveries"
+        # GLOSSARY.md: a delivery is one email to one person; staff read the plainer word.
+        verbose_name = "email"
         ordering = ["-created_at"]
         constraints = [models.UniqueConstraint(fields=["account", "key"], name="delivery_once_per_key")]
         indexes = [
@@ -98,14 +104,18 @@ class Delivery(models.Model):
                 fields=["lease_until"], condition=Q(state__in=["claimed", "in_data"]), name="delivery_leased"
             ),
             models.Index(fields=["campaign", "state"], name="delivery_of_campaign"),
+            # the start page: emails that wait for a person to decide
+            models.Index(fields=["-created_at"], condition=Q(state="unknown"), name="delivery_unknown"),
             models.Index(fields=["account", "-created_at"], name="delivery_newest"),
+            # the admin's list, which is over all accounts
+            models.Index(fields=["-created_at"], name="delivery_newest_of_all"),
             models.Index(fields=["message_id"], name="delivery_by_message_id"),
             # a sender's own claims
             models.Index(fields=["claim"], condition=~Q(claim=""), name="delivery_claimed"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.to_email}: {self.subject}"
+        return f"{self.subject or 'Email'} ({self.to_email})"
 
 
 class EmailEvent(models.Model):

@@ -42,7 +42,7 @@ class SmtpServer(models.Model):
     max_connections = models.PositiveSmallIntegerField(
         default=4, validators=[MinValueValidator(1), MaxValueValidator(200)]
     )
-    is_active = models.BooleanField(default=True)
+    is_active = models.BooleanField("in use", default=True)
     paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.TextField(blank=True, help_text="The server's last words, when we paused it.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -70,7 +70,7 @@ class EmailTemplate(models.Model):
     subject = models.CharField(max_length=150)
     preheader = models.CharField(max_length=200, blank=True)
     text = models.TextField()
-    html = models.TextField(blank=True, help_text="Empty: made from the text.")
+    html = models.TextField("HTML", blank=True, help_text="Empty: made from the text.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -1,13 +1,24 @@
 """What staff see and do in the admin."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from campaigns import importing, inviting, sending, states
+from campaigns.admin.looks import moment
 from campaigns.models import Campaign, ContactImport, Delivery, EmailTemplate, SmtpServer
 from campaigns.tests.running import queued_campaign, send
-from tests.factories import make_account, make_campaign, make_guide, make_smtp_server, make_template
+from tests.factories import (
+    make_account,
+    make_campaign,
+    make_contact,
+    make_guide,
+    make_smtp_server,
+    make_template,
+)
 from tests.fakes.smtp_sink import DROP, Script, SmtpSink
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +65,39 @@ def test_the_page_of_a_campaign_shows_its_figures_and_moves(admin_client):
     assert at("campaign_move", campaign.pk, "start") in page
     assert at("campaign_move", campaign.pk, "pause") not in page
     assert 'data-figure="left">3<' in page
+
+
+def test_a_campaign_without_people_asks_for_them_first(admin_client):
+    campaign = make_campaign()
+    primary = 'class="rc-button rc-primary" href="{}"'
+    page = admin_client.get(at("campaign_change", campaign.pk)).content.decode()
+    assert primary.format(at("campaign_import", campaign.pk)) in page
+    campaign.recipients.create(contact=make_contact())
+    page = admin_client.get(at("campaign_change", campaign.pk)).content.decode()
+    assert primary.format(at("campaign_move", campaign.pk, "start")) in page
+
+
+@pytest.mark.parametrize("name", ["campaign_import", "campaign_preview"])
+def test_the_pages_of_a_campaign_lead_back_to_it_and_to_the_list(admin_client, name):
+    campaign = make_campaign(people=1)
+    page = admin_client.get(at(name, campaign.pk)).content.decode()
+    assert f'href="{at("campaign_change", campaign.pk)}"' in page
+    assert f'href="{at("campaign_changelist")}" class="block' in page
+
+
+def test_a_recipient_shows_the_columns_of_the_import_as_they_were_written(admin_client):
+    campaign = make_campaign()
+    person = campaign.recipients.create(contact=make_contact(), fields={"city": "Gdańsk <b>"})
+    page = admin_client.get(at("recipient_change", person.pk)).content.decode()
+    assert "Gdańsk &lt;b&gt;" in page
+
+
+def test_times_are_relative_within_a_day_and_absolute_after():
+    now = datetime(2026, 3, 4, 15, 30, tzinfo=UTC)
+    with time_machine.travel(now, tick=False):
+        assert moment(now - timedelta(hours=2)).replace("\xa0", " ") == "2 hours ago"
+        assert moment(now - timedelta(days=2)) == "2 Mar 2026, 15:30"
+    assert moment(None) == "–"
 
 
 def test_starting_says_how_many_people_it_touches_and_then_starts(

@@ -1,16 +1,20 @@
 """Emails as mail programs see them: parsed back from the wire."""
 
+import json
+import re
 from email import message_from_string, policy
 from email.header import decode_header, make_header
 from email.utils import parseaddr
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from campaigns import mime, previewing, rendering, wording
 from campaigns.models import Delivery
 from campaigns.rendering import Person
+from crm.channels import Content
 from tests.factories import make_account, make_campaign, make_contact, make_smtp_server, make_template
 
 pytestmark = pytest.mark.django_db
@@ -107,6 +111,49 @@ def test_a_template_without_the_link_gets_a_button_all_the_same():
     email = filled(make_campaign(template=make_template(text="Hello.")))
     assert LINK in email.text
     assert email.html.count("Begin the interview") == 1
+
+
+BUTTON = r'<a href="http://testserver/i/abc"[^>]*>Begin the interview</a>'
+BARE = r'Or open this link:<br><a [^>]*href="http://testserver/i/abc"[^>]*>http://testserver/i/abc</a>'
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("Dear you,\n\nBegin here: {{ link }}\n\nThank you", "Begin here:</p>", "Thank you</p>"),
+        ("Begin here:\n{{ link }}\nThank you", "Begin here:</p>", ">Thank you</p>"),
+        ("Hello\n\n{{ link }}\n\nThank you", "Hello</p>", "Thank you</p>"),
+        ("You can begin at {{ LINK|soon }}.\n\nThank you", "You can begin at:</p>", "Thank you</p>"),
+        ("ابدأ هنا، {{ link }}\n\nThank you", "ابدأ هنا،</p>", "Thank you</p>"),
+    ],
+)
+def test_a_line_that_leads_to_the_link_becomes_the_button_with_the_bare_link_below(text, before, after):
+    html = filled(make_campaign(template=make_template(text=text))).html
+    button, bare = re.search(BUTTON, html), re.search(BARE, html)
+    assert html.index(before) < button.start() < bare.start() < html.index(after)
+    assert (html.count("Begin the interview"), html.count(f">{LINK}</a>")) == (1, 1)
+
+
+def test_a_link_inside_a_sentence_stays_there_and_the_button_follows():
+    html = filled(make_campaign(template=make_template(text="Open {{ link }} when you like.\n\nBye."))).html
+    assert html.index(f">{LINK}</a> when") < html.index("Bye.") < re.search(BUTTON, html).start()
+
+
+def test_braces_in_words_of_another_app_are_only_text():
+    content = Content("Hi", "As you wrote: {{ link }}", button_url=LINK, button_label="Open it")
+    skeleton = rendering.lay_out_content(content, contact=make_contact(), server=make_smtp_server())
+    email = rendering.fill(skeleton, Person("ada@example.com", link=LINK), delivery_id=uuid4())
+    assert "As you wrote: {{ link }}" in email.text
+    assert "As you wrote: {{ link }}</p>" in email.html
+    assert email.html.count("Open it") == 1
+
+
+def test_the_example_reads_well_in_both_parts():
+    words = json.loads((settings.BASE_DIR / "demo" / "invitation.json").read_text())
+    email = filled(make_campaign(template=make_template(**words)))
+    assert f":\n{LINK}\n" in email.text
+    assert re.search(BUTTON, email.html)
+    assert len(email.subject) < 60
 
 
 def test_the_email_speaks_the_guides_language_and_direction():

@@ -61,7 +61,7 @@ class AccountAdmin(ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> list[str]:
         # Labels of chat sessions and the marketing API's paths hold the slug.
-        return ["slug", "created_at"] if obj else ["created_at"]
+        return ["slug", "created_at"] if obj else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
         """All that an account has would go with it."""

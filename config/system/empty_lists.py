@@ -55,7 +55,9 @@ STEPS: dict[str, NextStep] = {
     "interviews.Guide": NextStep(
         _("No guides yet"), _("A guide holds the goal and the questions of an interview.")
     ),
-    "personas.Persona": NextStep(_("No personas yet"), _("A persona is who speaks: its name, manner and voice.")),
+    "personas.Persona": NextStep(
+        _("No personas yet"), _("A persona is who speaks: its name, manner and voice.")
+    ),
     "personas.ProviderCredential": NextStep(
         _("No keys of model vendors yet"),
         _("Without one, personas speak the guide's own words; a key of the installation also works."),

@@ -1,4 +1,4 @@
-"""The example to try Rapport with, from `demo/`: a persona, a guide, an invitation, a campaign still to start."""
+"""The example to try Rapport with, from `demo/`: persona, guide, invitation, a campaign still to start."""
 
 import json
 from pathlib import Path

@@ -11,7 +11,13 @@ from config.system import daily, dashboard
 from config.system.models import DailyFigure
 from crm.models import Conversation, Message
 from knowledge.models import Document
-from tests.factories import make_account, make_collection, make_contact, make_conversation
+from tests.factories import (
+    make_account,
+    make_collection,
+    make_contact,
+    make_conversation,
+    make_smtp_server,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -107,11 +113,48 @@ def test_counting_stops_at_a_bound(monkeypatch):
     assert figure.shown == "2+"
 
 
-def test_the_sidebar_lists_only_what_is_in_the_admin(staff, rf):
-    request = rf.get("/admin/")
-    request.user = get_user_model().objects.get()
+def links(rf, path="/admin/", user=None):
+    """The sidebar's links as that person sees them: title to whether it is where they are."""
+    request = rf.get(path)
+    request.user = user or get_user_model().objects.get()
     items = [item for group in dashboard.sidebar(request) for item in group["items"]]
     assert all(item["link"] for item in items)
+    return {item["title"]: item["active"] for item in items if _is_let_in(item, request)}
+
+
+def _is_let_in(item, request):
+    return item.get("permission", lambda request: True)(request)
+
+
+def test_the_sidebar_leads_to_what_is_in_the_admin(staff, rf):
+    shown = links(rf)
+    assert list(shown)[:2] == ["Start", "Ask"]
+    assert {"Campaigns", "Interviews", "Guides", "Contacts", "Documents", "API keys"} <= set(shown)
+
+
+@pytest.mark.parametrize(
+    ("path", "here"),
+    [
+        ("/admin/", "Start"),
+        ("/admin/knowledge/question/ask/", "Ask"),
+        ("/admin/knowledge/question/", "Questions"),
+        ("/admin/campaigns/campaign/some/change/", "Campaigns"),
+    ],
+)
+def test_the_sidebar_marks_the_one_place_where_one_is(staff, rf, path, here):
+    assert [title for title, is_here in links(rf, path).items() if is_here] == [here]
+
+
+def test_the_sidebar_shows_only_what_one_may_see(staff, rf):
+    user = get_user_model().objects.create_user("viewer", password="secret-enough", is_staff=True)
+    assert list(links(rf, user=user)) == ["Start"]
+
+
+def test_emails_are_the_outbox_until_there_is_a_server(staff, rf):
+    assert "Outbox" in links(rf)
+    make_smtp_server()
+    assert "Outbox" not in links(rf)
+    assert "Emails" in links(rf)
 
 
 @pytest.mark.parametrize(
