@@ -31,12 +31,12 @@ class CitationSerializer(serializers.Serializer):
     document_id = serializers.UUIDField()
     chunk_id = serializers.IntegerField()
     text = serializers.CharField()
-    locator = serializers.DictField(help_text='Like {"page": 3}, {"row": 12} or {"messages": [4, 5]}.')
+    locator = serializers.DictField(help_text='Like {"page": 3}, {"row": 12} or {"messages": [4]}.')
     place = serializers.CharField(help_text="The locator in words.")
     url = serializers.CharField(help_text="The page where staff read it, as a path of this site.")
 
 
-class AnswerSerializer(serializers.Serializer):
+class CitedAnswerSerializer(serializers.Serializer):
     question = serializers.CharField()
     question_id = serializers.UUIDField()
     answer = serializers.CharField()
@@ -55,7 +55,7 @@ class AskView(APIView):
         operation_id="knowledge_ask",
         request=AskSerializer,
         responses={
-            200: enveloped("KnowledgeAnswer", AnswerSerializer()),
+            200: enveloped("KnowledgeAnswer", CitedAnswerSerializer()),
             (200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description=EVENTS),
         },
     )

@@ -19,7 +19,7 @@ PARAGRAPH_END = re.compile(r"\n\s*\n")
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A piece of text and where it is: {"page": 3}, {"row": 12}, {"messages": [4, 5]}.
+    """A piece of text and where it is: {"page": 3}, {"row": 12}, {"messages": [4]}.
 
     A record (a row, an element of a JSON list) is never cut in two; short neighbours share a chunk.
     """

@@ -78,11 +78,9 @@ def url_of(passage: Passage) -> str:
 
 
 def message_of(locator: Any) -> int | None:
-    """The message to show: the one that is named, else the first answer after the question that opens it."""
-    if isinstance(locator.get("message"), int):
-        return int(locator["message"])
-    seqs = [seq for seq in locator.get("messages", []) if isinstance(seq, int)]
-    return seqs[min(1, len(seqs) - 1)] if seqs else None
+    """The message that is named; of several the first."""
+    seqs = [locator.get("message"), *locator.get("messages", [])]
+    return next((seq for seq in seqs if isinstance(seq, int)), None)
 
 
 def place_in_words(locator: Any) -> str:

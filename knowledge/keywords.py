@@ -1,7 +1,9 @@
-"""Finding chunks by their words: candidates from the database's index, scores from one BM25 of ours.
+"""Finding chunks by their words, scored by one BM25 of ours.
 
-The statistics are those of the collections searched, and of nobody else's texts, so that both
-databases give the same scores and one tenant's documents never move another's.
+Collections of a usual size are searched in memory (word_index.py), exactly. For larger ones the
+database's index finds the candidates. The statistics are those of the collections searched, and of
+nobody else's texts, so that both databases give the same scores and one tenant's documents never move
+another's.
 """
 
 import math
@@ -9,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from django.db import connection
 
+from knowledge import word_index
 from knowledge.models import Collection
+from knowledge.word_index import Posting, Segment
 
 K1 = 1.2
 B = 0.75
@@ -36,19 +41,77 @@ class Statistics:
 @dataclass(frozen=True, slots=True)
 class Scored:
     chunk_id: int
-    document_id: str
     score: float
 
 
-def scored_by_words(terms: Sequence[str], collections: Sequence[Collection]) -> list[Scored]:
-    """The chunks that hold any of the terms, best first; equal scores in the order they were written."""
+def scored_by_words(
+    terms: Sequence[str], collections: Sequence[Collection], *, limit: int | None = None
+) -> list[Scored]:
+    """The chunks that hold any of the terms, best first; equal scores in the order they were written.
+
+    Exact up to MOST_TOKENS words in all collections searched together. Beyond that the database finds the
+    candidates, and when those are too many, the rarest words choose among them.
+    """
     if not terms or not collections:
         return []
+    if sum(collection.token_count for collection in collections) <= word_index.MOST_TOKENS:
+        return _scored_in_memory(terms, collections, limit=limit)
+    return _scored_by_database(terms, collections)[:limit]
+
+
+# --- In memory ------------------------------------------------------------------------------
+
+
+def _scored_in_memory(
+    terms: Sequence[str], collections: Sequence[Collection], *, limit: int | None
+) -> list[Scored]:
+    indexes = [word_index.MEMORY.of(collection) for collection in collections]
+    segments = [segment for index in indexes for segment in index.segments]
+    postings = [[segment.postings(term) for term in terms] for segment in segments]
+    holding = {
+        term: sum(len(of_segment[place][0]) for of_segment in postings) for place, term in enumerate(terms)
+    }
+    chunk_count = sum(index.chunk_count for index in indexes)
+    token_count = sum(index.token_count for index in indexes)
+    statistics = Statistics(chunk_count, max(1.0, token_count / max(1, chunk_count)), holding)
+    scored = [
+        found
+        for segment, of_segment in zip(segments, postings, strict=True)
+        for found in _best_of(segment, of_segment, terms=terms, statistics=statistics, limit=limit)
+    ]
+    return sorted(scored, key=lambda found: (-found.score, found.chunk_id))[:limit]
+
+
+def _best_of(
+    segment: Segment,
+    postings: Sequence[Posting],
+    *,
+    terms: Sequence[str],
+    statistics: Statistics,
+    limit: int | None,
+) -> list[Scored]:
+    """The same sums as bm25(), over all chunks of a segment at once."""
+    norms = K1 * (1 - B + B * segment.lengths / statistics.average_length)
+    scores = np.zeros(len(segment.ids))
+    for term, (rows, counts) in zip(terms, postings, strict=True):
+        scores[rows] += statistics.weight(term) * counts * (K1 + 1) / (counts + norms[rows])
+    found = np.flatnonzero(scores)
+    if limit is not None and len(found) > limit:
+        # All that equal the last one stay: their order is settled by their ids, among all segments.
+        least = np.partition(scores[found], -limit)[-limit]
+        found = found[scores[found] >= least]
+    return [Scored(int(segment.ids[row]), float(scores[row])) for row in found]
+
+
+# --- From the database ----------------------------------------------------------------------
+
+
+def _scored_by_database(terms: Sequence[str], collections: Sequence[Collection]) -> list[Scored]:
     statistics = statistics_of(terms, collections)
     candidates = _candidates(_rarest_first(terms, statistics), statistics, collections)
     scored = [
-        Scored(chunk_id, str(document_id), bm25(held, length, terms=terms, statistics=statistics))
-        for chunk_id, document_id, held, length in candidates
+        Scored(chunk_id, bm25(held, length, terms=terms, statistics=statistics))
+        for chunk_id, held, length in candidates
     ]
     return sorted(scored, key=lambda found: (-found.score, found.chunk_id))
 
@@ -75,7 +138,7 @@ def _rarest_first(terms: Sequence[str], statistics: Statistics) -> list[str]:
     return sorted(held, key=lambda term: (statistics.chunks_with[term], term))
 
 
-Candidate = tuple[int, object, str, int]  # chunk, document, terms, length
+Candidate = tuple[int, str, int]  # chunk, terms, length
 
 
 def _candidates(
@@ -109,13 +172,14 @@ def _counts(terms: Sequence[str], collections: Sequence[Collection]) -> dict[str
     """How many chunks of the collections hold each term: one query."""
     parts: list[str] = []
     values: list[Any] = []
-    for term in terms:
+    for place, term in enumerate(terms):
         condition, condition_values = _condition([term], collections, matching="any")
-        parts.append(f"SELECT count(*) FROM {_searched()} WHERE {condition}")  # noqa: S608 (our own words)
+        # Each count names its term: PostgreSQL may run the parts side by side and give them in any order.
+        parts.append(f"SELECT {place}, count(*) FROM {_searched()} WHERE {condition}")  # noqa: S608 (ours)
         values.extend(condition_values)
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(parts), values)
-        return dict(zip(terms, (row[0] for row in cursor.fetchall()), strict=True))
+        return {terms[place]: count for place, count in cursor.fetchall()}
 
 
 def _rows(terms: Sequence[str], collections: Sequence[Collection], *, matching: str) -> list[Candidate]:
@@ -124,7 +188,7 @@ def _rows(terms: Sequence[str], collections: Sequence[Collection], *, matching: 
     condition, values = _condition(terms, collections, matching=matching)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, document_id, terms, token_count FROM knowledge_chunk WHERE id IN "  # noqa: S608 (ours)
+            "SELECT id, terms, token_count FROM knowledge_chunk WHERE id IN "  # noqa: S608 (ours)
             f"(SELECT {_row_id()} FROM {_searched()} WHERE {condition} ORDER BY 1 LIMIT {MOST_CANDIDATES})",
             values,
         )

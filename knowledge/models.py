@@ -127,7 +127,7 @@ class Document(models.Model):
 class Chunk(models.Model):
     """A passage that is retrieved and cited whole.
 
-    `locator` says where it is: {"page": 3}, {"row": 12}, or {"messages": [4, 5]} (seqs of the talk).
+    `locator` says where it is: {"page": 3}, {"row": 12}, or {"messages": [4]} (a seq of the talk).
     `vector` is float32, little endian, unit length; null without an embedding provider.
     `terms` are the words of title and text as the index holds them (words.py): every word with a
     space on both sides, so that counting " word " in it is exact.

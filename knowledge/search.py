@@ -124,7 +124,7 @@ def _passages(
     min_score: float,
 ) -> list[Passage]:
     terms = question_terms(query)
-    by_words = scored_by_words(terms, collections)[:CANDIDATES]
+    by_words = scored_by_words(terms, collections, limit=CANDIDATES)
     by_meaning = _by_meaning(collections, meaning, also=[found.chunk_id for found in by_words])
     best = fused(by_words, by_meaning)[:limit]
     chunks = _chunks([found.chunk_id for found in best], collections)

@@ -1,15 +1,13 @@
 """Exact search by meaning: the vectors of a collection in memory, read again when its version differs."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.embedding import model_of
+from knowledge.memory import Memory
 from knowledge.models import Chunk, Collection
 
 MOST_BYTES = 512 * 1024 * 1024  # of vectors kept by one process
@@ -35,56 +33,15 @@ class Matrix:
         return product
 
 
-class VectorMemory:
-    """Matrices by collection, the least recently used dropped first. Safe to use from many threads."""
-
+class VectorMemory(Memory[Matrix]):
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes = most_bytes
-        self._kept: OrderedDict[UUID, Matrix] = OrderedDict()
-        self._lock = threading.Lock()
-        self._loading: dict[UUID, threading.Lock] = {}
+        super().__init__(most_bytes)
 
-    def matrix(self, collection: Collection) -> Matrix:
-        """The vectors of a collection as its row was just read: `version` decides whether ours hold."""
-        kept = self._current(collection)
-        if kept is not None:
-            return kept
-        with self._lock:
-            loading = self._loading.setdefault(collection.pk, threading.Lock())
-        with loading:  # many threads that miss at once read the rows once
-            kept = self._current(collection)
-            if kept is None:
-                kept = _load(collection)
-                self._keep(collection.pk, kept)
-        return kept
+    def load(self, collection: Collection, before: Matrix | None) -> Matrix:
+        return _load(collection)
 
-    @property
-    def size_bytes(self) -> int:
-        with self._lock:
-            return sum(matrix.size_bytes for matrix in self._kept.values())
-
-    def clear(self) -> None:
-        with self._lock:
-            self._kept.clear()
-
-    def _current(self, collection: Collection) -> Matrix | None:
-        with self._lock:
-            kept = self._kept.get(collection.pk)
-            if kept is None or kept.version < collection.version or kept.model != model_of(collection):
-                return None
-            self._kept.move_to_end(collection.pk)
-            return kept
-
-    def _keep(self, collection_id: UUID, matrix: Matrix) -> None:
-        with self._lock:
-            self._kept[collection_id] = matrix
-            self._kept.move_to_end(collection_id)
-            while (
-                len(self._kept) > 1
-                and sum(kept.size_bytes for kept in self._kept.values()) > self._most_bytes
-            ):
-                dropped, _ = self._kept.popitem(last=False)
-                self._loading.pop(dropped, None)
+    def holds(self, kept: Matrix, collection: Collection) -> bool:
+        return super().holds(kept, collection) and kept.model == model_of(collection)
 
 
 def _load(collection: Collection) -> Matrix:
@@ -115,7 +72,7 @@ def closest(
     collection: Collection, vector: bytes, *, limit: int, also: Sequence[int] = ()
 ) -> dict[int, float]:
     """Cosines of the nearest chunks, and of the chunks in `also` that have a vector."""
-    matrix = MEMORY.matrix(collection)
+    matrix = MEMORY.of(collection)
     cosines = matrix.cosines(np.frombuffer(vector, dtype="<f4"))
     if not len(cosines):
         return {}

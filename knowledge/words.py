@@ -27,7 +27,7 @@ STOPWORDS = frozenset(
     a about all also am an and any are as at be because been being but by can could did do does
     doing each for from get give had has have having he her hers him his how i if in into is it its
     just know let many may me mentioned might more most much my no nor not of on or other our ours
-    out over own people person please said say says she should show so some such tell than that the
+    out over own people person please said say says she should so some such tell than that the
     their theirs them then there these they this those through to too told under until up upon very
     was we were what when where which while who whom whose why will with would you your yours
     """.split()  # noqa: SIM905 (a list of strings would be 130 lines)

@@ -1,6 +1,6 @@
 """Documents: uploaded through the one ingestion, followed, retried, read passage by passage."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -78,6 +78,12 @@ class UploadForm(forms.Form):
             return None
 
 
+def only_one() -> Collection | None:
+    """The collection, when there is no choice."""
+    first = Collection.objects.order_by("pk")[:2]
+    return first[0] if len(first) == 1 else None
+
+
 @admin.register(Document)
 class DocumentAdmin(ModelAdmin):
     list_display = [
@@ -85,7 +91,7 @@ class DocumentAdmin(ModelAdmin):
         "collection",
         "state_label",
         "how_far",
-        "chunk_count",
+        "passage_count",
         "origin_kind",
         "created_at",
     ]
@@ -99,13 +105,17 @@ class DocumentAdmin(ModelAdmin):
     search_fields = ["title", "filename", "origin_id"]
     show_full_result_count = False
     actions = ["read_again"]
+
+    class Media:
+        css: ClassVar = {"all": ["knowledge/admin.css"]}
+
     fields = [
         "title",
         "collection",
-        "state_label",
+        "state",
         "reason",
         "how_far",
-        "chunk_count",
+        "passage_count",
         "page_count",
         "links",
         "filename",
@@ -136,8 +146,14 @@ class DocumentAdmin(ModelAdmin):
     def state_label(self, document: Document) -> tuple[str, str]:
         return document.state, document.get_state_display()
 
+    @display(description=_("Passages"), ordering="chunk_count")  # type: ignore[untyped-decorator]
+    def passage_count(self, document: Document) -> int:
+        return document.chunk_count
+
     @display(description=_("Progress"), ordering="progress_percent")  # type: ignore[untyped-decorator]
     def how_far(self, document: Document) -> str:
+        if document.state in (Document.State.FAILED, Document.State.REFUSED):
+            return "–"
         return format_html(
             '<progress max="100" value="{0}" aria-label="{1}"></progress> {0} %',
             document.progress_percent,
@@ -147,7 +163,7 @@ class DocumentAdmin(ModelAdmin):
     @display(description=_("Open"))  # type: ignore[untyped-decorator]
     def links(self, document: Document) -> str:
         return format_html(
-            '<a href="{}">{}</a> · <a href="{}">{}</a>',
+            '<a class="knowledge-link" href="{}">{}</a> · <a class="knowledge-link" href="{}">{}</a>',
             reverse("admin:knowledge_document_passage", args=[document.pk]),
             _("Passages"),
             reverse("admin:knowledge_document_file", args=[document.pk]),
@@ -159,15 +175,21 @@ class DocumentAdmin(ModelAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise Http404
-        form = UploadForm(request.POST or None, request.FILES or None)
+        form = UploadForm(request.POST or None, request.FILES or None, initial={"collection": only_one()})
         if request.method == "POST" and form.is_valid():
             document = form.ingested()
             if document is not None:
                 self.log_addition(request, document, [{"added": {}}])
                 self.message_user(request, _("Stored. It is being read now."), messages.SUCCESS)
                 return redirect("admin:knowledge_document_change", document.pk)
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": _("Add a document")}
-        return TemplateResponse(request, "admin/knowledge/upload.html", {**context, "form": form})
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Add a document"),
+            "form": form,
+            "has_collections": Collection.objects.exists(),
+        }
+        return TemplateResponse(request, "admin/knowledge/upload.html", context)
 
     # --- Reading again, removing ---
 

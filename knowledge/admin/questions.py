@@ -59,7 +59,7 @@ class QuestionAdmin(ModelAdmin):
     show_full_result_count = False
     fields = [
         "text",
-        "outcome",
+        "outcome_in_words",
         "answer",
         "notes",
         "thumb",
@@ -93,6 +93,10 @@ class QuestionAdmin(ModelAdmin):
         if question.answered:
             return "answered", _("Answered")
         return "unanswered", _("Not in the sources")
+
+    @display(description=_("Outcome"))  # type: ignore[untyped-decorator]
+    def outcome_in_words(self, question: Question) -> Any:
+        return self.outcome(question)[1]
 
     @display(description=_("Helped"), ordering="thumbs")  # type: ignore[untyped-decorator]
     def thumb(self, question: Question) -> Any:

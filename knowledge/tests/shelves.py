@@ -25,9 +25,9 @@ def add_text(collection, text=HANDBOOK, *, title="Handbook", filename="handbook.
 
 
 def add_interview(collection, *exchanges, name="Ada Lovelace", interview_id="interview-1"):
-    """As the interviews app hands it over: the file, and a section for each question with its messages."""
+    """As the interviews app hands it over: the file, and a section for each message of the person."""
     sections = [
-        Section(f"{question}\n{name} answered: {answer}", {"messages": [2 * n + 1, 2 * n + 2]})
+        Section(f"{question}\n{name} answered: {answer}", {"messages": [2 * n + 2]})
         for n, (question, answer) in enumerate(exchanges)
     ]
     document = add_document(

@@ -52,6 +52,28 @@ def test_an_upload_goes_through_ingestion(staff):
     assert "rules.txt" in page(staff, "knowledge_document_change", document.pk)
 
 
+def test_without_a_collection_the_upload_page_says_how_to_make_one(staff):
+    html = page(staff, "knowledge_document_add")
+
+    assert 'type="file"' not in html
+    assert reverse("admin:knowledge_collection_add") in html
+
+
+def test_the_only_collection_is_chosen_already(staff):
+    one = make_collection()
+    assert f'value="{one.pk}" selected' in page(staff, "knowledge_document_add")
+    make_collection(one.account, slug="another")
+    assert f'value="{one.pk}" selected' not in page(staff, "knowledge_document_add")
+
+
+def test_states_are_said_in_words(staff):
+    document = add_text(make_collection())
+    question = Question.objects.create(account=document.collection.account, text="Why?")
+    pages = (("document", document.pk, "ready"), ("question", question.pk, "unanswered"))
+    for name, pk, code in pages:
+        assert f"(&#x27;{code}" not in page(staff, f"knowledge_{name}_change", pk)
+
+
 def test_an_upload_that_is_refused_says_why(staff):
     body = {"collection": make_collection().pk, "file": SimpleUploadedFile("empty.txt", b"")}
     response = staff.post(reverse("admin:knowledge_document_add"), body)

@@ -1,5 +1,6 @@
 """Chunks are a few hundred words, end at sentences, and keep their place."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,10 +69,24 @@ def test_rows_of_two_sheets_do_not_share_a_chunk():
     ]
 
 
-def test_messages_keep_their_seqs():
-    (chunk,) = chunked([Section("Tools\nAda answered: Excel.", {"messages": [4, 5]})])
+@pytest.mark.parametrize("is_record", [True, False])
+def test_short_messages_are_never_joined(is_record):
+    sections = [
+        Section(f"Tools\nAda answered: {tool}.", {"messages": [seq]}, is_record)
+        for seq, tool in ((4, "Excel"), (6, "Jira"))
+    ]
 
-    assert chunk.locator == {"messages": [4, 5]}
+    assert [(chunk.text, chunk.locator) for chunk in chunked(sections)] == [
+        ("Tools\nAda answered: Excel.", {"messages": [4]}),
+        ("Tools\nAda answered: Jira.", {"messages": [6]}),
+    ]
+
+
+def test_a_long_message_keeps_its_seq_in_every_chunk():
+    chunks = list(chunked([Section(f"Tools\nAda answered: {prose(100)}", {"messages": [4]})]))
+
+    assert len(chunks) > 1
+    assert all(chunk.locator == {"messages": [4]} for chunk in chunks)
 
 
 def test_a_line_without_an_end_is_cut():

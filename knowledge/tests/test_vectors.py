@@ -144,13 +144,13 @@ def test_the_matrix_is_read_again_only_when_the_version_differs(server, django_a
     add_text(collection)
     collection.refresh_from_db()
     memory = VectorMemory()
-    first = memory.matrix(collection)
+    first = memory.of(collection)
     with django_assert_num_queries(0):
-        assert memory.matrix(collection) is first
+        assert memory.of(collection) is first
 
     add_text(collection, "Something new about zebras.", title="Zebras")
     collection.refresh_from_db()
-    assert len(memory.matrix(collection).ids) == len(first.ids) + 1
+    assert len(memory.of(collection).ids) == len(first.ids) + 1
 
 
 def rows(count, *, collection, dimensions=8):
@@ -190,7 +190,7 @@ def test_the_memory_is_bounded():
     collections = [make_collection(embedding_provider="p", embedding_model="m") for _ in range(3)]
     for collection in collections:
         rows(300, collection=collection)
-        memory.matrix(collection)
+        memory.of(collection)
 
     assert memory.size_bytes <= 300 * 8 * 4 + 300 * 8 + 100
 
@@ -206,7 +206,7 @@ def test_many_threads_read_a_matrix_once(monkeypatch):
     memory = VectorMemory()
 
     def look():
-        memory.matrix(collection)
+        memory.of(collection)
         connection.close()
 
     threads = [threading.Thread(target=look) for _ in range(8)]
