@@ -14,7 +14,15 @@ from crm.meta_questions import meta_answer
 from crm.recognising import Recognition, recognise
 from crm.standing import ANSWERED, Standing, answers, progress, stand
 from crm.thinness import wants_probe
-from crm.wording import NAMES, one, several, varied, words_of
+from crm.wording import (
+    NAMES,
+    begins_with_thanks,
+    is_acknowledgement,
+    one,
+    several,
+    varied,
+    words_of,
+)
 from personas.providers.base import Act, TurnPlan
 
 __all__ = [
@@ -143,8 +151,16 @@ class _Turn:
     def _advance(self, *, before: str) -> TurnPlan:
         question = self._next_question()
         if question is None:
-            return _after(before, self.close("completed"))
+            return self._closing_after(before)
         return self._asking(question, before=before)
+
+    def _closing_after(self, before: str) -> TurnPlan:
+        """Closing words that thank the person themselves follow no other thanks."""
+        closing = self.close("completed")
+        words = words_of(self.brief.language)
+        if begins_with_thanks(closing.say) and is_acknowledgement(words, before):
+            return closing
+        return replace(closing, say=_joined(before, closing.say))
 
     def _confirm_stop(self, last: Said) -> TurnPlan:
         say = self._words("confirm_stop")
@@ -163,9 +179,13 @@ class _Turn:
         return self._resume(self._words("again"))
 
     def _meta(self, last: Said) -> TurnPlan:
-        answer = meta_answer(last.text, self.brief, left=len(self._open_questions()))
-        lead = _joined(answer, self._words("so")) if self._waits(self.standing.current) else answer
-        return self._resume(lead)
+        # `say` is said when no model is in use, `instruction` goes to a model: each tells what it is.
+        plain, by_model = (self._resume(self._about(last, by_model=kind)) for kind in (False, True))
+        return replace(plain, instruction=by_model.instruction)
+
+    def _about(self, last: Said, *, by_model: bool) -> str:
+        answer = meta_answer(last.text, self.brief, left=len(self._open_questions()), by_model=by_model)
+        return _joined(answer, self._words("so")) if self._waits(self.standing.current) else answer
 
     def _clarify(self, last: Said) -> TurnPlan:
         question = self.brief.question(last.question_key or self.standing.current)
@@ -295,7 +315,3 @@ class _Turn:
 
 def _joined(*parts: str) -> str:
     return " ".join(part.strip() for part in parts if part and part.strip())
-
-
-def _after(before: str, closing: TurnPlan) -> TurnPlan:
-    return replace(closing, say=_joined(before, closing.say))

@@ -16,10 +16,15 @@ _ABOUT = (
 )  # fmt: skip
 
 
-def meta_answer(text: str, brief: Brief, *, left: int) -> str:
-    """One or two sentences. What is not about the interview is answered by saying what we can talk about."""
+def meta_answer(text: str, brief: Brief, *, left: int, by_model: bool) -> str:
+    """One or two sentences. What is not about the interview is answered by saying what we can talk about.
+
+    `by_model`: an AI model words it, and says that it is one.
+    """
     words = words_of(brief.language)
     about = next((name for name, pattern in _ABOUT if re.search(pattern, text.lower())), "only")
+    if about == "who_are_you" and not by_model:
+        about = "who_is_automatic"
     if about == "why" and not brief.goal:
         about = "why_plain"
     return (

@@ -115,11 +115,12 @@ def answers(brief: Brief, talk: Sequence[Said]) -> list[GivenAnswer]:
     for question in brief.questions:
         given = standing.given.get(question.key)
         if given is not None:
-            text = "\n".join(_words(said) for said in given.said) if given.kind == ANSWERED else ""
+            text = "\n".join(words_of_answer(said) for said in given.said) if given.kind == ANSWERED else ""
             seqs = tuple(said.seq for said in given.said)
             found.append(GivenAnswer(question.key, given.kind, seqs, text, given.corrected))
     return found
 
 
-def _words(said: Said) -> str:
+def words_of_answer(said: Said) -> str:
+    """What a message answers with: of a correction only the new words."""
     return corrected_words(said.text) if said.act == "correct" else said.text

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from crm.models import Contact, Conversation, MediaFile, Message
 from crm.models.contacts import Channel
 from crm.signals import after_commit, conversation_closed, message_recorded
+from personas import speaking
 from personas.models import Persona
 from personas.providers.base import TurnPlan
 
@@ -23,6 +24,9 @@ LONGEST_TEXT = 4_000  # characters of one message of a person
 # A message whose reply nobody has begun after this long lost its process; the sweep, or the next message,
 # goes on.
 TURN_PATIENCE = timedelta(seconds=10)
+
+# What the system's own notes of these moves carry as their `act`: pages wait for no reply in between.
+TAKEN_OVER, HANDED_BACK = "taken_over", "handed_back"
 
 PERSON = Message.Author.PERSON
 
@@ -178,6 +182,7 @@ def say(
     *,
     plan: TurnPlan | None = None,
     author: str = Message.Author.PERSONA,
+    act: str = "",
 ) -> Message:
     """A persona's (or the system's) message that needs no model, such as the greeting."""
     with transaction.atomic():
@@ -185,7 +190,7 @@ def say(
             conversation,
             author=author,
             text=text,
-            act=str(plan.act) if plan else "",
+            act=str(plan.act) if plan else act,
             question_key=plan.question_key if plan else "",
             plan=plan_json(plan) if plan else {},
             created_at=timezone.now(),
@@ -248,6 +253,7 @@ def take_over(conversation: Conversation, staff: Any) -> bool:
             conversation,
             _("A member of our team has joined and answers from now on."),
             author=Message.Author.SYSTEM,
+            act=TAKEN_OVER,
         )
     return True
 
@@ -259,7 +265,10 @@ def hand_back(conversation: Conversation) -> bool:
         if not rows.update(taken_over_by=None):
             return False
         conversation.taken_over_by = None
-        say(conversation, _("The AI interviewer continues from here."), author=Message.Author.SYSTEM)
+        words = _("The automatic interviewer continues from here.")
+        if speaking.has_model(conversation.persona):
+            words = _("The AI interviewer continues from here.")
+        say(conversation, words, author=Message.Author.SYSTEM, act=HANDED_BACK)
     return True
 
 

@@ -3,6 +3,7 @@
 A model may vary them; offline says them as they are.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -44,7 +45,7 @@ ENGLISH: Words = MappingProxyType(
         "again": "Of course. The question was:",
         "back": "Let us go back to this one; your new answer replaces the old one.",
         "no_back": "This is the first question, so there is nothing to go back to.",
-        "corrected": "Thank you, I have changed that answer.",
+        "corrected": "I have changed that answer.",
         "which": "Which answer would you like to change?",
         "confirm_stop": "Would you like to stop here? What you told me so far is kept.",
         "yes_no": ("Yes, stop here", "No, go on"),
@@ -59,6 +60,9 @@ ENGLISH: Words = MappingProxyType(
         "us": "the team that invited you",
         "how_long": "There are {left} of {total} questions left. It takes about {minutes} minutes in all.",
         "who_are_you": "I am an AI interviewer for {organisation}; no human types these messages.",
+        "who_is_automatic": (
+            "I am an automatic interviewer for {organisation}; no human types these messages."
+        ),
         "only": "I can only talk about the questions of this interview.",
         "so": "So, back to the question:",
     }
@@ -96,7 +100,7 @@ GERMAN: Words = MappingProxyType(
         "again": "Gerne. Die Frage war:",
         "back": "Gehen wir noch einmal zurück; Ihre neue Antwort ersetzt die alte.",
         "no_back": "Das ist die erste Frage, davor kommt keine.",
-        "corrected": "Danke, ich habe die Antwort geändert.",
+        "corrected": "Ich habe die Antwort geändert.",
         "which": "Welche Antwort möchten Sie ändern?",
         "confirm_stop": "Möchten Sie hier aufhören? Was Sie bisher gesagt haben, bleibt erhalten.",
         "yes_no": ("Ja, hier aufhören", "Nein, weiter"),
@@ -111,6 +115,9 @@ GERMAN: Words = MappingProxyType(
         "us": "das Team, das Sie eingeladen hat",
         "how_long": "Es sind noch {left} von {total} Fragen. Insgesamt dauert es etwa {minutes} Minuten.",
         "who_are_you": "Ich bin ein KI-Interviewer für {organisation}; hier schreibt kein Mensch.",
+        "who_is_automatic": (
+            "Ich bin ein automatischer Interviewer für {organisation}; hier schreibt kein Mensch."
+        ),
         "only": "Ich kann nur über die Fragen dieses Interviews sprechen.",
         "so": "Zurück zur Frage:",
     }
@@ -152,7 +159,7 @@ POLISH: Words = MappingProxyType(
         "again": "Oczywiście. Pytanie brzmiało:",
         "back": "Wróćmy do tego pytania; nowa odpowiedź zastąpi poprzednią.",
         "no_back": "To jest pierwsze pytanie, nie ma do czego wracać.",
-        "corrected": "Dziękuję, odpowiedź została zmieniona.",
+        "corrected": "Odpowiedź została zmieniona.",
         "which": "Którą odpowiedź zmienić?",
         "confirm_stop": "Czy chcesz zakończyć w tym miejscu? Dotychczasowe odpowiedzi zostaną zachowane.",
         "yes_no": ("Tak, kończymy", "Nie, dalej"),
@@ -167,6 +174,9 @@ POLISH: Words = MappingProxyType(
         "us": "zespół, który wysłał zaproszenie",
         "how_long": "Zostało {left} z {total} pytań. Całość trwa około {minutes} minut.",
         "who_are_you": "Jestem rozmówcą AI w imieniu {organisation}; po tej stronie nie pisze człowiek.",
+        "who_is_automatic": (
+            "Jestem automatycznym rozmówcą w imieniu {organisation}; po tej stronie nie pisze człowiek."
+        ),
         "only": "Mogę rozmawiać tylko o pytaniach tego wywiadu.",
         "so": "Wróćmy do pytania:",
     }
@@ -174,6 +184,23 @@ POLISH: Words = MappingProxyType(
 
 LANGUAGES: Mapping[str, Words] = MappingProxyType({"en": ENGLISH, "de": GERMAN, "pl": POLISH})
 NAMES: Mapping[str, str] = MappingProxyType({"en": "English", "de": "German", "pl": "Polish"})
+
+
+# A closing that begins like this needs no thanks before it.
+_THANKS = re.compile(
+    r"\W*(?:(?:many|vielen|herzlichen|besten|schönen|bardzo|serdecznie|muchas) )?"
+    r"(?:thank|dank|dzięk|dziek|merci|gracias|grazie|obrigad)",
+    re.IGNORECASE,
+)
+_ACKNOWLEDGEMENTS = ("thanks", "fine", "refused")
+
+
+def begins_with_thanks(text: str) -> bool:
+    return _THANKS.match(text) is not None
+
+
+def is_acknowledgement(words: Words, text: str) -> bool:
+    return any(text in several(words, name) for name in _ACKNOWLEDGEMENTS)
 
 
 def words_of(language: str) -> Words:

@@ -9,7 +9,8 @@ from django.utils.dateparse import parse_date
 
 from crm.briefs import Brief, BriefQuestion, GivenAnswer, Said, answers
 from crm.models import Message
-from crm.recognising import chosen, corrected_words
+from crm.recognising import chosen
+from crm.standing import words_of_answer
 from interviews.models import Answer, Interview
 from interviews.progress import brief_of, talk_of
 
@@ -67,22 +68,18 @@ def _answer(
     told = _most_telling(question, said)
     answer.message_id = ids.get(told.seq)
     answer.quote = _quote(told)
-    answer.value = value_of(question, [_words(one) for one in said])
+    answer.value = value_of(question, [words_of_answer(one) for one in said])
     return answer
 
 
 def _most_telling(question: BriefQuestion, said: Sequence[Said]) -> Said:
     """The message an answer is quoted from: the one that names the choice or day, else the longest."""
-    naming = [one for one in said if _closed_value(question, _words(one))]
+    naming = [one for one in said if _closed_value(question, words_of_answer(one))]
     return naming[0] if naming else max(said, key=lambda one: len(one.text))
 
 
-def _words(said: Said) -> str:
-    return corrected_words(said.text) if said.act == "correct" else said.text
-
-
 def _quote(said: Said) -> str:
-    words = _words(said).strip()
+    words = words_of_answer(said).strip()
     return words if words in said.text else said.text
 
 

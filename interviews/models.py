@@ -213,6 +213,11 @@ class Interview(models.Model):
         return f"{self.contact} · {self.guide}"
 
     @property
+    def ref(self) -> dict[str, str]:
+        """Of its timeline entries; by the conversation an erasure of that one talk finds them."""
+        return {"kind": "interview", "id": str(self.pk), "conversation": str(self.conversation_id)}
+
+    @property
     def has_begun(self) -> bool:
         return bool(self.frozen_guide)
 

@@ -12,6 +12,7 @@ from django.utils.translation import pgettext
 
 from crm import frames
 from crm.models import Message
+from crm.wording import begins_with_thanks
 from interviews.models import Interview
 from interviews.progress import brief_of, progress_of, told_by
 from personas import speaking
@@ -65,7 +66,7 @@ def talk_values(interview: Interview) -> dict[str, Any]:
     rows = frames.messages_before(interview.conversation_id, NEWEST, limit=PAGE)
     shown = [message for message in rows if message.state != Message.State.STREAMING]
     last = shown[-1] if shown else None
-    waits = last is not None and last.author == Message.Author.PERSON
+    waits = last is not None and last.author == Message.Author.PERSON and not _is_taken_over(interview)
     return {
         "messages": shown,
         "has_earlier": bool(rows) and rows[0].seq > 1,
@@ -77,6 +78,11 @@ def talk_values(interview: Interview) -> dict[str, Any]:
         "words": words_for_script(interview),
         "fresh_id": str(uuid4()),
     }
+
+
+def _is_taken_over(interview: Interview) -> bool:
+    """Staff speak, and the interviewer answers nothing."""
+    return interview.conversation.taken_over_by_id is not None
 
 
 def _settled_seq(shown: list[Message]) -> int:
@@ -113,8 +119,11 @@ def earlier_messages(interview: Interview, before: int) -> dict[str, Any]:
 def answers_values(interview: Interview) -> dict[str, Any]:
     ended_at = interview.completed_at or interview.conversation.closed_at
     expires_at = interview.expires_at
+    closing = brief_of(interview).closing
     return {
         "told": told_by(interview),
+        "closing": closing,
+        "closing_thanks": begins_with_thanks(closing),
         "is_fresh": ended_at is None or timezone.now() - ended_at < JUST_ENDED,
         "may_correct": expires_at is None or expires_at > timezone.now(),
         "pdf": pdf_values(interview),
@@ -163,6 +172,7 @@ def words_for_script(interview: Interview) -> dict[str, Any]:
         "interviewer": persona.name if persona else _("The interviewer"),
         "language": interview.guide.language,
         "dates": date_questions(interview),
+        "takenOver": _is_taken_over(interview),
         "acts": act_words(),
         "you": pgettext("the person's own messages", "You"),
         "staff": _("Team"),

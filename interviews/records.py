@@ -1,15 +1,16 @@
 """What is kept of an interview, read from its rows: a transcript for the PDF, sections for the knowledge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm.briefs import Brief, answers
+from crm.briefs import Brief, GivenAnswer, Said, answers
 from crm.contacts import email_of
 from crm.models import Message
+from crm.standing import words_of_answer
 from interviews.models import Answer, Interview
 from interviews.progress import brief_of, talk_of
 from interviews.transcripts import Answered, Spoken, Transcript, moment
@@ -51,9 +52,11 @@ def _facts(interview: Interview) -> Iterator[tuple[str, str]]:
         _("%(name)s, version %(version)s")
         % {"name": interview.guide.name, "version": interview.guide_version},
     )
+    used = _models_used(interview)
     if persona is not None:
-        yield _("Interviewer"), _("%(name)s, an AI interviewer") % {"name": persona.name}
-    yield _("Model"), _models_used(interview)
+        words = _("%(name)s, an AI interviewer") if used else _("%(name)s, an automatic interviewer")
+        yield _("Interviewer"), words % {"name": persona.name}
+    yield _("Model"), used or _("No AI model was in use: the interviewer said the guide's own words.")
     if interview.started_at:
         yield _("Begun"), moment(interview.started_at, zone)
     if interview.started_at and interview.completed_at:
@@ -63,10 +66,9 @@ def _facts(interview: Interview) -> Iterator[tuple[str, str]]:
 
 
 def _models_used(interview: Interview) -> str:
+    """Empty when no reply was worded by a model."""
     rows = Message.objects.filter(conversation_id=interview.conversation_id, author=Message.Author.PERSONA)
     used = sorted(set(rows.exclude(provider__in=["", "offline"]).values_list("provider", "model").order_by()))
-    if not used:
-        return _("No AI model was in use: the interviewer said the guide's own words.")
     return ", ".join(f"{model} ({provider})" if model else provider for provider, model in used)
 
 
@@ -130,17 +132,17 @@ def _answer_note(answer: Answer) -> str:
 
 
 def sections_of(interview: Interview) -> list[Section]:
-    """One section per answered question: topic, question, the person's words, and their messages."""
-    brief = brief_of(interview)
+    """One section per message that belongs to an answer, so that a citation opens that very message."""
+    brief, talk = brief_of(interview), talk_of(interview.conversation_id)
+    asked = _asked_before(talk)
+    by_seq = {said.seq: said for said in talk}
     with translation.override(brief.language):
         person = person_of(interview)
         sections = [
-            Section(
-                text=_section_text(brief, given.question_key, person, given.text),
-                locator={"messages": list(given.seqs)},
-            )
-            for given in answers(brief, talk_of(interview.conversation_id))
+            _section(brief, given, by_seq[seq], asked=asked.get(seq, "") if number else "", person=person)
+            for given in answers(brief, talk)
             if given.text
+            for number, seq in enumerate(given.seqs)
         ]
         nothing = _("%(name)s answered no question of “%(guide)s”.") % {
             "name": person,
@@ -149,9 +151,21 @@ def sections_of(interview: Interview) -> list[Section]:
     return sections or [Section(text=nothing, locator={"messages": [1]})]
 
 
-def _section_text(brief: Brief, key: str, person: str, text: str) -> str:
-    question = brief.question(key)
-    asked = question.text if question else key
-    heading = f"{question.topic}: {asked}" if question and question.topic else asked
-    answered = _("%(name)s answered: %(text)s") % {"name": person, "text": text}
-    return f"{heading}\n{answered}"
+def _asked_before(talk: Sequence[Said]) -> dict[int, str]:
+    """Seq of each message of the person → what was last said to them."""
+    asked, latest = {}, ""
+    for said in talk:
+        if said.author == Message.Author.PERSON:
+            asked[said.seq] = latest
+        elif said.author != Message.Author.SYSTEM:
+            latest = said.text
+    return asked
+
+
+def _section(brief: Brief, given: GivenAnswer, said: Said, *, asked: str, person: str) -> Section:
+    """`asked` is the follow-up that the message answers; empty for the guide's own question."""
+    question = brief.question(given.question_key)
+    words = asked or (question.text if question else given.question_key)
+    heading = f"{question.topic}: {words}" if question and question.topic else words
+    answered = _("%(name)s answered: %(text)s") % {"name": person, "text": words_of_answer(said)}
+    return Section(text=f"{heading}\n{answered}", locator={"messages": [said.seq]})

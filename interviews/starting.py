@@ -300,6 +300,6 @@ def _note(interview: Interview, kind: str, title: str, *, at: datetime | None = 
         title,
         direction="in",
         channel=Channel.WEB,
-        ref={"kind": "interview", "id": str(interview.pk)},
+        ref=interview.ref,
         at=at,
     )

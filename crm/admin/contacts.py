@@ -11,13 +11,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 
 from config.api.audit import record
 from config.api.models import AuditEntry
 from crm import erasure
+from crm.admin.object_ids import CheckedIdsAdmin
 from crm.models import Consent, Contact, ContactAddress, Message
 
 FACTS = (("name", "account"), ("company", "role"), ("language", "time_zone"), "is_active")
@@ -50,7 +51,7 @@ class ConsentInline(TabularInline):
 
 
 @admin.register(Contact)
-class ContactAdmin(ModelAdmin):
+class ContactAdmin(CheckedIdsAdmin):
     list_display = ("shown_name", "shown_address", "company", "account", "standing", "created_at")
     list_filter = (("account", RelatedDropdownFilter), "is_active")
     list_filter_submit = True

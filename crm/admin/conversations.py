@@ -12,14 +12,15 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 
 from config.api.audit import record
 from config.api.models import AuditEntry
 from crm import talk, watching
+from crm.admin.object_ids import CheckedIdsAdmin
 from crm.models import Conversation, Message
+from personas import speaking
 
 WINDOW = 500  # messages of a transcript on one page
 STATE_COLOURS = {Conversation.State.OPEN: "info", Conversation.State.CLOSED: "success"}
@@ -31,7 +32,7 @@ MOVES: dict[str, str] = {
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ModelAdmin):
+class ConversationAdmin(CheckedIdsAdmin):
     list_display = ("__str__", "contact", "account", "shown_state", "channel", "last_seq", "last_activity_at")
     list_filter = (
         ("account", RelatedDropdownFilter),
@@ -93,10 +94,9 @@ class ConversationAdmin(ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             **transcript_window(conversation, highlighted, start=whole(request.GET.get("from", ""))),
+            **takeover_values(request, conversation),
             "title": str(conversation),
             "opts": self.model._meta,
-            "may_write": self.has_change_permission(request),
-            "is_mine": conversation.taken_over_by_id == request.user.pk,
         }
         return TemplateResponse(request, "admin/crm/transcript.html", context)
 
@@ -145,15 +145,27 @@ def transcript_window(
     conversation: Conversation, highlighted: int | None, *, start: int | None = None
 ) -> dict[str, Any]:
     """What `crm/_transcript.html` shows: a window of messages, and where the windows beside it begin."""
-    at = highlighted or conversation.last_seq
-    first = start or max(1, at - WINDOW // 2)
+    newest = conversation.last_seq - WINDOW + 1
+    at = min(highlighted, conversation.last_seq) - WINDOW // 2 if highlighted else newest
+    first = start or max(1, at)
     rows: QuerySet[Message] = Message.objects.filter(conversation=conversation).select_related("staff")
+    writing = rows.filter(state=Message.State.STREAMING).values_list("seq", flat=True).first()
     return {
+        "settled": writing - 1 if writing else conversation.last_seq,
         "conversation": conversation,
         "spoken": rows.filter(seq__gte=first, seq__lt=first + WINDOW).order_by("seq"),
         "highlighted": highlighted,
         "earlier": max(1, first - WINDOW) if first > 1 else None,
         "later": first + WINDOW if conversation.last_seq >= first + WINDOW else None,
+    }
+
+
+def takeover_values(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+    """What `crm/_takeover.html` needs to offer taking over, writing and handing back."""
+    return {
+        "may_write": request.user.has_perm("crm.change_conversation"),  # type: ignore[union-attr]
+        "is_mine": conversation.taken_over_by_id == request.user.pk,
+        "offline": not speaking.has_model(conversation.persona),
     }
 
 

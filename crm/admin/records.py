@@ -8,16 +8,16 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 
 from crm import consent
+from crm.admin.object_ids import CheckedIdsAdmin
 from crm.links import is_in_force
 from crm.models import AccessLink, Erasure, Suppression
 
 
-class RecordAdmin(ModelAdmin):
+class RecordAdmin(CheckedIdsAdmin):
     """Rows that code writes."""
 
     show_full_result_count = False

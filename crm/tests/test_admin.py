@@ -1,5 +1,7 @@
 """What staff see, and what they do."""
 
+from urllib.parse import quote
+
 import pytest
 from django.urls import reverse
 
@@ -135,3 +137,36 @@ def test_a_closed_talk_cannot_be_taken_over(admin_client):
     talk.close(conversation, "completed")
     admin_client.post(reverse("admin:crm_conversation_move", args=[conversation.pk, "take-over"]))
     assert Conversation.objects.get(pk=conversation.pk).taken_over_by is None
+
+
+NO_IDS = ("x", "7", "a/b", "..", "ffffffff-ffff-ffff-ffff-fffffffffffg")
+PAGES_OF_ONE = (
+    "/admin/crm/contact/{}/change/",
+    "/admin/crm/contact/{}/delete/",
+    "/admin/crm/contact/{}/history/",
+    "/admin/crm/contact/{}/erase-person/",
+    "/admin/crm/conversation/{}/read-transcript/",
+    "/admin/crm/erasure/{}/change/",
+    "/admin/interviews/guide/{}/change/",
+    "/admin/interviews/interview/{}/change/",
+    "/admin/interviews/interview/{}/download-pdf/",
+)
+
+
+@pytest.mark.parametrize("page", PAGES_OF_ONE)
+def test_what_is_no_id_is_not_found(admin_client, page):
+    assert {admin_client.get(page.format(quote(text))).status_code for text in NO_IDS} == {404}
+
+
+def test_what_is_no_id_tells_a_stranger_nothing(client):
+    for page in PAGES_OF_ONE:
+        assert "/login/" in client.get(page.format("x"))["Location"]
+
+
+def test_who_continues_after_staff_is_called_what_it_is(admin_client):
+    conversation = fill()
+    for move in ("take-over", "hand-back"):
+        admin_client.post(reverse("admin:crm_conversation_move", args=[conversation.pk, move]))
+    said = Message.objects.filter(conversation=conversation, author="system").order_by("seq")
+    assert list(said.values_list("act", flat=True)) == ["taken_over", "handed_back"]
+    assert said.last().text == "The automatic interviewer continues from here."

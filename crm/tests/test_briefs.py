@@ -244,3 +244,37 @@ def test_no_plan_holds_the_person_s_words(texts):
     talk = Interview()
     marked = [f"{text} zqxj" for text in texts]
     assert all("zqxj" not in talk.say(text).instruction for text in marked)
+
+
+THANKFUL = (
+    ("en", "Thank you. You have given us a clear picture."),
+    ("en", "Many thanks for your time."),
+    ("de", "Danke. Das war alles."),
+    ("de", "Vielen Dank für Ihre Antworten."),
+    ("pl", "Dziękuję. To wszystko."),
+)
+
+
+@pytest.mark.parametrize(("language", "closing"), THANKFUL)
+def test_a_closing_that_thanks_follows_no_other_thanks(language, closing):
+    talk = Interview(Brief(questions=(RATING,), closing=closing, language=language))
+    assert talk.say("4").say == closing
+
+
+def test_a_closing_without_thanks_follows_an_acknowledgement():
+    assert Interview(Brief(questions=(RATING,), closing="That was all.")).say("4").say != "That was all."
+
+
+def test_a_correction_is_confirmed_also_before_thankful_closing_words():
+    talk = Interview(Brief(questions=(ROLE,), closing="Thank you. That was all."))
+    talk.say(LONG)
+    last = talk.say("I want to change my answer to the first question: I am a midwife.")
+    assert last.say == "I have changed that answer. Thank you. That was all."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_only_a_model_calls_itself_an_ai(language):
+    asked = {"en": "Are you an AI?", "de": "Sind Sie ein Mensch?", "pl": "Czy jesteś robotem?"}[language]
+    told = Interview(Brief(questions=(ROLE,), language=language)).say(asked)
+    assert not {"AI", "KI", "KI-Interviewer"} & set(told.say.split())
+    assert {"AI", "KI-Interviewer"} & set(told.instruction.split())

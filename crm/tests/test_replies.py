@@ -9,6 +9,7 @@ from config.api.threads import in_database
 from crm import briefs, replies, talk, turns
 from crm.models import Conversation, Message
 from crm.replies import Failed, Finished, Nothing, Piece, Started
+from personas.providers.base import ProviderError
 from tests.factories import make_conversation
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("flushed_layer")]
@@ -208,3 +209,19 @@ async def test_a_reply_costs_few_queries(django_assert_max_num_queries):
 
     await in_database(count)
     assert connection.vendor in ("sqlite", "postgresql")
+
+
+async def test_what_was_meant_is_kept_before_a_provider_is_asked(monkeypatch):
+    seen = []
+
+    async def speak(persona, prompt, *, account):
+        row = await in_database(Message.objects.get, author="person")
+        seen.append((row.act, row.question_key))
+        raise ProviderError("unavailable", "Away.", retryable=True)
+        yield
+
+    monkeypatch.setattr("personas.speaking.speak", speak)
+    conversation = await in_database(open_talk)
+    message = await in_database(said, conversation, "skip")
+    assert isinstance((await events_of(message))[-1], Failed)
+    assert seen == [("skip", "role")]

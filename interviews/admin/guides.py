@@ -10,11 +10,12 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from crm.admin.object_ids import CheckedIdsAdmin
 from interviews.guides import bump_version, check_question
 from interviews.models import Guide, Question
 
@@ -116,7 +117,7 @@ class GuideForm(forms.ModelForm):
 
 
 @admin.register(Guide)
-class GuideAdmin(ModelAdmin):
+class GuideAdmin(CheckedIdsAdmin):
     form = GuideForm
     inlines = (QuestionInline,)
     list_display = (

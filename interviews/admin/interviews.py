@@ -15,11 +15,12 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 
 from config.api.audit import record
+from crm.admin.conversations import takeover_values, transcript_window, whole
+from crm.admin.object_ids import CheckedIdsAdmin
 from crm.models import Message
 from interviews import processing
 from interviews.downloads import pdf_response
@@ -37,7 +38,6 @@ COLOURS = {
     State.EXPIRED: "warning",
     State.FAILED: "danger",
 }
-WINDOW = 500  # messages of a transcript on one page
 FACTS = (
     ("contact", "guide"),
     ("state", "account"),
@@ -55,7 +55,7 @@ TIMES = (
 
 
 @admin.register(Interview)
-class InterviewAdmin(ModelAdmin):
+class InterviewAdmin(CheckedIdsAdmin):
     list_display = ("person", "guide", "state_label", "told", "invited_at", "completed_at")
     list_display_links = ("person",)
     list_filter = ("state", ("guide", AutocompleteSelectFilter), ("account", AutocompleteSelectFilter))
@@ -168,19 +168,17 @@ class InterviewAdmin(ModelAdmin):
     def transcript_view(self, request: HttpRequest, interview_id: UUID) -> HttpResponse:
         """Every message with its anchor; `?message=<seq>` is highlighted. That it was read is on record."""
         interview = self._seen(request, interview_id, "read transcript")
-        highlighted = _whole(request.GET.get("message", ""))
-        start = _whole(request.GET.get("from", "")) or max(1, (highlighted or 1) - WINDOW // 2)
-        spoken = Message.objects.filter(conversation_id=interview.conversation_id).order_by("seq")
         context = {
             **self.admin_site.each_context(request),
+            **transcript_window(
+                interview.conversation,
+                whole(request.GET.get("message", "")),
+                start=whole(request.GET.get("from", "")),
+            ),
+            **takeover_values(request, interview.conversation),
             "title": str(interview),
             "opts": self.model._meta,
             "interview": interview,
-            "conversation": interview.conversation,
-            "spoken": spoken.filter(seq__gte=start, seq__lt=start + WINDOW).select_related("staff"),
-            "highlighted": highlighted,
-            "earlier": max(1, start - WINDOW) if start > 1 else None,
-            "later": start + WINDOW if interview.conversation.last_seq >= start + WINDOW else None,
         }
         return TemplateResponse(request, "admin/interviews/interview/transcript.html", context)
 
@@ -214,7 +212,12 @@ class InterviewAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         rows = Interview.objects.select_related(
-            "account", "guide", "contact", "conversation__persona", "conversation__contact"
+            "account",
+            "guide",
+            "contact",
+            "conversation__persona",
+            "conversation__contact",
+            "conversation__taken_over_by",
         )
         interview = rows.filter(pk=interview_id).first()
         if interview is None:
@@ -223,7 +226,3 @@ class InterviewAdmin(ModelAdmin):
             interview.account, "staff", request.user.get_username(), what, target=interview, request=request
         )
         return interview
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

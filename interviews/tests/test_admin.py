@@ -107,14 +107,18 @@ def test_what_people_wrote_is_text_in_the_transcript(staff):
 
 
 def test_a_long_transcript_comes_in_pages(staff, monkeypatch, django_assert_max_num_queries):
-    monkeypatch.setattr("interviews.admin.interviews.WINDOW", 3)
+    monkeypatch.setattr("crm.admin.conversations.WINDOW", 3)
     interview = hold()
     path = reverse("admin:interviews_interview_transcript", args=[interview.pk])
     with django_assert_max_num_queries(9):
         page = staff.get(path).content.decode()
-    assert 'id="m3"' in page
+    assert 'id="m7"' in page
     assert 'id="m4"' not in page
-    assert 'id="m4"' in staff.get(path, {"from": "4"}).content.decode()
+    earlier = staff.get(path, {"from": "2"}).content.decode()
+    assert 'id="m4"' in earlier
+    assert 'id="m5"' not in earlier
+    assert "data-live" in page
+    assert "data-live" not in earlier  # what is said now belongs on another page
 
 
 def test_the_pdf_is_downloaded_through_the_admin(staff):

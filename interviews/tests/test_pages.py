@@ -275,3 +275,38 @@ def test_a_person_is_not_flooded_with_links(client, mailbox):
 def test_one_address_cannot_ask_for_ever(client, mailbox):
     found = {ask_for_link(client, "nothing").status_code for _time in range(8)}
     assert found == {200, 429}
+
+
+def test_without_a_model_nobody_is_called_an_ai(guest):
+    client, interview = guest
+    assert b"Automatic interviewer" in client.get(page_of(interview)).content
+    starting.begin(interview.pk, consent_evidence={})
+    page = client.get(page_of(interview)).content
+    assert b"Automatic interviewer" in page
+    assert b"AI interviewer" not in page
+
+
+def test_the_last_page_does_not_thank_twice(client):
+    interview = finished(client)
+    page = client.get(page_of(interview)).content.decode()
+    assert "<h1>All done</h1>" in page
+    assert page.count("Thank you") == 1
+
+
+def test_the_last_page_thanks_where_the_closing_does_not(client):
+    interview = finished(client)
+    frozen = interview.frozen_guide
+    frozen["brief"]["closing"] = "That was all we wanted to ask."
+    Interview.objects.update(frozen_guide=frozen)
+    assert "<h1>Thank you</h1>" in client.get(page_of(interview)).content.decode()
+
+
+def test_while_staff_speak_no_reply_is_announced(guest, django_user_model):
+    client, interview = guest
+    interview = starting.begin(interview.pk, consent_evidence={})
+    conversation = Conversation.objects.get(pk=interview.conversation_id)
+    talk.take_over(conversation, django_user_model.objects.create_user("sue", is_staff=True))
+    talk.record_message(conversation, "Hello, who is there?")
+    page = client.get(page_of(interview)).content.decode()
+    assert "The reply is being written" not in page.partition('id="words"')[0]
+    assert '"takenOver": true' in page

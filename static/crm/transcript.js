@@ -16,30 +16,52 @@ function showHighlighted() {
 function itemOf(message) {
   const known = document.getElementById(`m${message.seq}`);
   if (known) return known;
-  const item = document.createElement("li");
+  list.querySelector("[data-nothing]")?.remove();
+  const item = made("li", "mb-3 p-4 rounded-default border border-base-200 dark:border-base-800");
   item.id = `m${message.seq}`;
   item.dataset.seq = message.seq;
-  item.className = "mb-3 p-4 rounded-default border border-base-200 dark:border-base-800";
-  const head = document.createElement("p");
-  head.className = "text-base-500";
-  head.textContent = `${message.author} · ${new Date(message.at).toLocaleString()} · ${message.seq}`;
-  const text = document.createElement("div");
+  const text = made("div");
   text.dataset.text = "";
   text.dir = "auto";
-  item.append(head, text);
-  list.append(item);
+  item.append(headOf(message), text);
+  const later = [...list.children].find((one) => Number(one.dataset.seq) > message.seq);
+  list.insertBefore(item, later ?? null);
   return item;
 }
 
+function headOf(message) {
+  const head = made("p", "text-base-500 dark:text-base-400 flex justify-between gap-4 mb-2");
+  const link = made("a", "whitespace-nowrap");
+  link.href = `#m${message.seq}`;
+  link.textContent = `${new Date(message.at).toLocaleString(document.documentElement.lang)} · ${message.seq}`;
+  const author = made("strong");
+  author.dir = "auto";
+  author.textContent = list.dataset[message.author];
+  head.append(author, link);
+  return head;
+}
+
+function made(tag, kind = "") {
+  const element = document.createElement(tag);
+  element.className = kind;
+  return element;
+}
+
+// A new message is followed by whoever is at the end of the page; nobody who reads above is moved.
 function show(message) {
-  const text = itemOf(message).querySelector("[data-text]");
+  const page = document.documentElement;
+  const isAtEnd = page.scrollHeight - innerHeight - scrollY < 160;
+  const isNew = !document.getElementById(`m${message.seq}`);
+  const item = itemOf(message);
   const lines = message.text.split(/\n{2,}/).map((part) => {
-    const line = document.createElement("p");
-    line.textContent = part;
+    const line = made("p");
+    line.append(...part.split("\n").flatMap((words, number) => (number ? [made("br"), words] : [words])));
     return line;
   });
-  text.replaceChildren(...lines);
+  item.querySelector("[data-text]").replaceChildren(...lines);
+  if (message.state === "complete") item.querySelector("[data-state]")?.remove();
   if (message.state !== "streaming") last = Math.max(last, message.seq);
+  if (isNew && isAtEnd) item.scrollIntoView({ block: "nearest" });
 }
 
 function appendDelta(frame) {
@@ -70,5 +92,5 @@ function connect() {
 
 if (list) {
   showHighlighted();
-  connect();
+  if (list.dataset.live) connect();
 }

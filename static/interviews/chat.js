@@ -55,6 +55,7 @@ class Chat {
     this.failures = 0; // of the connection, in a row
     this.isOpen = false;
     this.isOver = false;
+    this.isTakenOver = this.words.takenOver; // staff speak: no reply is to be waited for
     this.follows = true;
     this.isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.hasKeyboard = matchMedia("(pointer: fine)").matches;
@@ -236,7 +237,7 @@ class Chat {
     this.forget(frame.client_message_id);
     this.say("");
     this.show(frame.message, sent?.article);
-    if (!this.replying) this.awaitReply();
+    if (!this.replying && !this.isTakenOver) this.awaitReply();
     this.watchForReply();
   }
 
@@ -268,6 +269,7 @@ class Chat {
     if (known) this.swap(known, made);
     else this.place(made, message.seq);
     if (message.author === "persona") this.replyShown(message, known);
+    if (message.author === "system") this.handOver(message.act);
     this.lastSeq = Math.max(this.lastSeq, message.seq);
     if (message.author !== "person" && !known) this.announce(message);
     this.settle();
@@ -277,6 +279,17 @@ class Chat {
     if (this.replying && this.replying !== known) this.replying.remove();
     this.setReplying(null);
     this.showChips(message);
+  }
+
+  // A reply that has begun is still written to its end; one that has not is not coming.
+  handOver(act) {
+    if (act === "handed_back") this.isTakenOver = false;
+    if (act !== "taken_over") return;
+    this.isTakenOver = true;
+    this.hideChips();
+    if (!this.replying || this.replying.dataset.seq) return;
+    this.replying.remove();
+    this.setReplying(null);
   }
 
   showUnfinished(message) {
@@ -374,10 +387,11 @@ class Chat {
   // A message whose reply nobody began: its process died. The page offers to ask again.
   watchForReply() {
     clearTimeout(this.patience);
+    if (this.isTakenOver) return;
     this.patience = setTimeout(() => {
       const last = [...this.log.querySelectorAll(".said[data-seq]")].filter((one) => one.dataset.seq).at(-1);
       const isOurs = last?.classList.contains("person");
-      if (!isOurs || (this.replying && this.replying.said) || !this.isOpen || this.isOver) return;
+      if (!isOurs || this.isTakenOver || (this.replying && this.replying.said) || !this.isOpen || this.isOver) return;
       this.replyFailed({ seq: 0, reply_to: Number(last.dataset.seq), message: this.words.noReply, retryable: true });
     }, 20000);
   }
