@@ -30,7 +30,7 @@ os.environ.update(
 for name in ("OPENAI_API_KEY", "AWS_S3_BUCKET", "RAPPORT_PROVIDERS", "RAPPORT_EMBEDDINGS"):
     os.environ.pop(name, None)
 
-# pytest-django would read a DJANGO_SETTINGS_MODULE in pyproject.toml before this file arranges the environment.
+# pytest-django would read one from pyproject.toml before this file arranges the environment.
 django.setup()
 # Nor may the parallel workers inherit it: they would read the settings of this process before their own.
 del os.environ["DJANGO_SETTINGS_MODULE"]

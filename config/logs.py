@@ -6,7 +6,10 @@ import re
 SECRETS = (
     # Capability paths: /i/<token>, /u/<token>, /sessions/validate/<token>
     (re.compile(r"(/(?:i|u|sessions/validate)/)[A-Za-z0-9_\-]{8,}"), r"\1…"),
-    (re.compile(r"([?&](?:token|ticket|key|session_token|signature|X-Amz-[A-Za-z]+)=)[^&\s\"']+", re.I), r"\1…"),
+    (
+        re.compile(r"([?&](?:token|ticket|key|session_token|signature|X-Amz-[A-Za-z]+)=)[^&\s\"']+", re.I),
+        r"\1…",
+    ),
     (re.compile(r"((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=\-]{8,}"), r"\1…"),
     (re.compile(r"\b(rk_|sk-|whsec_)[A-Za-z0-9_\-]{8,}"), r"\1…"),
 )

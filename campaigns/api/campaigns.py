@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
@@ -210,7 +209,7 @@ class CampaignDetail(generics.GenericAPIView):
     @extend_schema(
         operation_id="campaigns_delete",
         summary="Delete a draft",
-        responses={204: OpenApiResponse(OpenApiTypes.NONE, description="It is gone.")},
+        responses={204: OpenApiResponse(description="It is gone.")},
     )
     def delete(self, request: Request, campaign_id: UUID) -> Response:
         campaign = campaign_of(request, campaign_id)

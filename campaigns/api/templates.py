@@ -4,7 +4,6 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import ProtectedError
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
@@ -147,7 +146,7 @@ class TemplateDetail(generics.GenericAPIView):
     @extend_schema(
         operation_id="email_templates_delete",
         summary="Delete a template no campaign uses",
-        responses={204: OpenApiResponse(OpenApiTypes.NONE, description="It is gone.")},
+        responses={204: OpenApiResponse(description="It is gone.")},
     )
     def delete(self, request: Request, template_id: UUID) -> Response:
         template = template_of(account_of(request), template_id)

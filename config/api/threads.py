@@ -55,9 +55,10 @@ async def in_database(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
 
 
 def close_connections(*, patience: float = 5.0) -> None:
-    """Closes what the pool's threads hold open, once they rest: closing SQLite under a query kills the process.
+    """Closes what the pool's threads hold open, once they rest. For the end of a process or a test.
 
-    For the end of a process or a test. Work that takes longer than `patience` seconds keeps its connection.
+    Closing SQLite under a running query would kill the process, so work that takes longer than
+    `patience` seconds keeps its connection.
     """
     if not _pool.cache_info().currsize:
         return

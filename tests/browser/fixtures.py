@@ -53,6 +53,7 @@ class Site:
     def start(self) -> None:
         environment = {
             **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
             "PUBLIC_BASE_URL": self.url,
             "PORT": str(self.port),
             "LOG_LEVEL": "WARNING",

@@ -17,7 +17,7 @@ def begin(page: Page) -> None:
 
 def wait_until_connected(page: Page) -> None:
     """The script has taken over the form, and the socket has caught up."""
-    page.wait_for_function("document.getElementById('composer')?.noValidate")
+    page.wait_for_function("() => document.getElementById('composer')?.noValidate")
     page.wait_for_selector(READY)
 
 
