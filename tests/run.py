@@ -39,16 +39,23 @@ def install_chromium() -> None:
     subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], env=environment, **quiet)
 
 
-def browser_arguments() -> list[str]:
-    """Arguments for pytest; exits when a browser is needed and there is none."""
+def without_browser() -> bool:
+    """Whether the browser tests must be skipped; exits when that is not allowed."""
     if not found_chromium():
         install_chromium()
     if found_chromium():
-        return []
+        return False
     if os.environ.get("RAPPORT_NEED_BROWSER") == "1":
         sys.exit("There is no Chromium, and RAPPORT_NEED_BROWSER=1 does not let its tests be skipped.")
     print("!!! NO CHROMIUM FOUND: THE BROWSER TESTS ARE SKIPPED. Install it, or set CHROMIUM. !!!")
-    return ["-m", "not browser"]
+    return True
+
+
+def left_out(lane: str, *, no_browser: bool) -> list[str]:
+    """Whole installations bring their own database, so once is enough for them."""
+    words = ["not browser"] if no_browser else []
+    words += ["not slow"] if lane == "postgres" else []
+    return ["-m", " and ".join(words)] if words else []
 
 
 @contextmanager
@@ -86,8 +93,8 @@ def main() -> int:
     coverage = ["--cov", "--cov-append", "--cov-report="] if whole else []
     for old in ROOT.glob(".coverage*"):
         old.unlink()
-    browser = browser_arguments()
-    codes = [run_lane(lane, [*coverage, *browser, *theirs]) for lane in lanes]
+    no_browser = without_browser()
+    codes = [run_lane(lane, [*coverage, *left_out(lane, no_browser=no_browser), *theirs]) for lane in lanes]
     if whole:
         codes.append(subprocess.run([sys.executable, "-m", "coverage", "report"], cwd=ROOT).returncode)
     return max(codes)
