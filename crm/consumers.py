@@ -47,6 +47,7 @@ class ChatConsumer:
         self.tasks: set[asyncio.Task[None]] = set()
         self.following: set[int] = set()  # messages whose reply this page is being told
         self.told: set[int] = set()  # seqs this page has got itself
+        self.heard: set[int] = set()  # seqs of whole messages it was told as news
         self.said_closed = False  # the page knows that the talk has ended
         self.is_closed = False
 
@@ -187,9 +188,13 @@ class ChatConsumer:
         running = replies.running_in(self.conversation_id) if missed.writing is not None else None
         known = len(running.text) if running is not None else 0
         for one in missed.frames:
+            if one["message"]["seq"] in self.heard:
+                continue
             if running is not None and running.started and one["message"]["seq"] == running.started.seq:
                 # The row is up to a second old; the deltas go on from what the page gets here.
                 one["message"] |= {"state": "streaming", "text": running.text[:known]}
+            elif one["message"]["state"] == "complete":
+                self.told.add(one["message"]["seq"])
             await self._tell(one)
         await self._tell({"type": "resumed", "last_seq": missed.last_seq})
         if missed.closed:
@@ -269,6 +274,8 @@ class ChatConsumer:
             await self._close(LINK_ENDED)
             return
         for frame in news:
+            if frame["type"] == "message" and frame["message"]["state"] == "complete":
+                self.heard.add(frame["message"]["seq"])
             await self._tell(frame)
 
     # --- to the page ------------------------------------------------------------------------
