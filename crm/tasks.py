@@ -27,23 +27,12 @@ def run_erasure(erasure_id: str) -> None:
 
 @shared_task(name="crm.tasks.sweep")
 def sweep() -> None:
-    interrupt_silent()
+    turns.interrupt_silent()
     waiting = unanswered()
     if waiting:
         asyncio.run(write_replies(waiting))
     for erasure_id in erasure.due().values_list("pk", flat=True)[:MOST_AT_ONCE]:
         run_erasure.delay(str(erasure_id))
-
-
-def interrupt_silent() -> int:
-    """Replies whose process stopped: streaming → failed.
-
-    The person's message is kept, and can be tried again.
-    """
-    silent = Message.objects.filter(
-        state=Message.State.STREAMING, heartbeat_at__lt=timezone.now() - turns.SILENCE
-    )
-    return silent.update(state=Message.State.FAILED, error_code="interrupted", heartbeat_at=None)
 
 
 def unanswered() -> list[int]:

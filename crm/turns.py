@@ -222,16 +222,19 @@ def reply_now(message_id: int) -> tuple[dict[str, Any], dict[str, Any] | None, s
     reply = Message.objects.select_related("reply_to", "conversation").filter(reply_to_id=message_id).first()
     if reply is None:
         return None
-    if reply.state == Message.State.STREAMING and _interrupted(reply):
+    if reply.state == Message.State.STREAMING and interrupt_silent(pk=reply.pk):
         reply.state, reply.error_code = Message.State.FAILED, "interrupted"
     conversation = reply.conversation
     progress = progress_of(conversation) if reply.state == Message.State.COMPLETE else None
     return message_frame(reply), progress, "" if conversation.is_open else conversation.close_reason
 
 
-def _interrupted(reply: Message) -> bool:
-    """streaming → failed, when the process that wrote it has been silent too long."""
+def interrupt_silent(**which: Any) -> int:
+    """Replies whose process stopped: streaming → failed. `which` narrows them.
+
+    The person's message is kept, and can be tried again.
+    """
     silent = Message.objects.filter(
-        pk=reply.pk, state=Message.State.STREAMING, heartbeat_at__lt=timezone.now() - SILENCE
+        state=Message.State.STREAMING, heartbeat_at__lt=timezone.now() - SILENCE, **which
     )
-    return silent.update(state=Message.State.FAILED, error_code="interrupted", heartbeat_at=None) > 0
+    return silent.update(state=Message.State.FAILED, error_code="interrupted", heartbeat_at=None)

@@ -49,7 +49,7 @@ def test_a_reply_that_was_interrupted_twice_waits_for_the_person():
 def test_a_reply_with_a_heartbeat_is_left_alone():
     message = said(open_talk(), "I am a nurse.")
     turns.begin_turn(message.pk)
-    assert tasks.interrupt_silent() == 0
+    assert turns.interrupt_silent() == 0
 
 
 def test_closed_and_taken_over_talks_are_not_answered(admin_user):
