@@ -4,6 +4,7 @@ from crm.models.access import AccessLink, Erasure
 from crm.models.consent import Consent, Suppression
 from crm.models.contacts import Contact, ContactAddress, TimelineEntry
 from crm.models.conversations import Conversation, MediaFile, Message
+from crm.models.sessions import Rating, SessionToken
 
 __all__ = [
     "AccessLink",
@@ -14,6 +15,8 @@ __all__ = [
     "Erasure",
     "MediaFile",
     "Message",
+    "Rating",
+    "SessionToken",
     "Suppression",
     "TimelineEntry",
 ]

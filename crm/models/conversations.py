@@ -42,6 +42,8 @@ class Conversation(models.Model):
     title = models.CharField(max_length=200, blank=True)
     # The caller's own id of it, kept and echoed (CRM `conversation_id`, webhook `conversationId`).
     external_id = models.CharField(max_length=200, blank=True)
+    # Staff chose the agent (`persona`) of this talk: routing leaves it alone.
+    agent_is_pinned = models.BooleanField(default=False)
     category = models.CharField(max_length=40, blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
@@ -121,6 +123,9 @@ class Message(models.Model):
     staff = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    # Of a reply: who wrote it, and why this agent: {"agent": slug, "reason": …, "by": rules | model | staff}
+    persona = models.ForeignKey(Persona, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    routing = models.JSONField(default=dict, blank=True)
     provider = models.CharField(max_length=40, blank=True)
     model = models.CharField(max_length=100, blank=True)
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
