@@ -5,7 +5,7 @@
 Each person sends an answer, reads the streamed reply (100 tokens at 50 tokens/s, the first after 200 ms),
 pauses 8 s, and answers again. The provider is a local server in a process of its own that speaks the
 OpenAI wire format. Baseline: the same people speaking to that server directly, with nothing between.
-A health probe asks /live ten times a second, before and during.
+A health probe (a process of its own) asks /live twenty times a second, before and during.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from bench.probe import probed
 from bench.report import heading, settings, table
 from tests.installation import ROOT, Installation, free_port, installation
 
@@ -88,25 +89,16 @@ async def talk_directly(
         await asyncio.sleep(PAUSE)
 
 
-async def probe(session: aiohttp.ClientSession, url: str, *, until: float, figures: Figures) -> None:
-    while time.monotonic() < until:
-        asked = time.monotonic()
-        async with session.get(f"{url}/live") as response:
-            await response.read()
-        figures.whole.append(time.monotonic() - asked)
-        await asyncio.sleep(0.1)
-
-
 async def measure(house: Installation, seats: list[dict], provider: str, *, seconds: float) -> dict:
     limits = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(total=None)) as session:
         for _ in range(50):
             async with session.get(f"{house.url}/live") as response:
                 await response.read()
-        idle, busy, ours, direct = Figures(), Figures(), Figures(), Figures()
+        ours, direct = Figures(), Figures()
         # What the first reply loads (the vendor's SDK) is no cost of a chat.
         await person(session, house.url, seats.pop(), wait=0, until=time.monotonic() + 1, figures=Figures())
-        await probe(session, house.url, until=time.monotonic() + 10, figures=idle)
+        idle = await probed(f"{house.url}/live", 15)
         web = house.child("web")
         before = web.memory_info().rss
         until = time.monotonic() + seconds
@@ -115,10 +107,11 @@ async def measure(house: Installation, seats: list[dict], provider: str, *, seco
             asyncio.create_task(person(session, house.url, seat, wait=wait, until=until, figures=ours))
             for seat, wait in zip(seats, waits, strict=True)
         ]
-        watch = asyncio.create_task(probe(session, house.url, until=until, figures=busy))
+        watch = asyncio.create_task(probed(f"{house.url}/live", seconds))
         await asyncio.sleep(seconds - 1)
         during = web.memory_info().rss
-        await asyncio.gather(*people, watch)
+        await asyncio.gather(*people)
+        busy = await watch
         until = time.monotonic() + min(30.0, seconds)
         await asyncio.gather(
             *(talk_directly(session, provider, wait=wait, until=until, figures=direct) for wait in waits)
@@ -182,7 +175,7 @@ def show(figures: dict, *, chats: int) -> bool:
             ],
         ],
     )
-    idle, busy = part(figures["idle"].whole, 0.99), part(figures["busy"].whole, 0.99)
+    idle, busy = part(figures["idle"], 0.99), part(figures["busy"], 0.99)
     targets = [
         ("added delay to the first token, p95", ms(part(added, 0.95)), "< 100 ms", part(added, 0.95) < 100),
         ("memory per open chat", f"{figures['memory']:.0f} KB", "< 100 KB", figures["memory"] < 100),

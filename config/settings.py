@@ -127,7 +127,13 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Threads that do database work for async views and sockets, each with one connection.
-DATABASE_THREADS = ENV.whole("RAPPORT_DATABASE_THREADS", 8, least=1, most=64)
+# SQLite writes one at a time: more threads would only wait for each other, each with a cache of its own.
+DATABASE_THREADS = ENV.whole(
+    "RAPPORT_DATABASE_THREADS",
+    3 if DATABASES["default"]["ENGINE"].endswith("sqlite3") else 8,
+    least=1,
+    most=64,
+)
 # Threads that run plain HTTP requests inside the web process, each with one connection.
 WEB_THREADS = ENV.whole("RAPPORT_WEB_THREADS", 8, least=1, most=64)
 

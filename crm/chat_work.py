@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from crm import frames, talk
+from crm import frames, turns
 from crm.authentication import Authority, LinkEnded, authority_for
 from crm.models import Conversation, Message
+from crm.turns import Turn
 from personas import speaking
 
 BUTTONS = frozenset({"skip", "refuse", "stop", "back", "correct", "repeat"})
@@ -45,7 +46,7 @@ def admit(scope: Mapping[str, Any], conversation_id: UUID) -> Admission | None:
 
 def _conversation(conversation_id: UUID) -> Conversation | None:
     found: Conversation | None = (
-        Conversation.objects.select_related("persona").filter(pk=conversation_id).first()
+        Conversation.objects.select_related("persona", "account").filter(pk=conversation_id).first()
     )
     return found
 
@@ -78,16 +79,15 @@ def take(
     client_message_id: str,
     act: str,
     question_key: str,
-) -> Message:
-    """Stores a message. Raises NoAuthority and what talk.record_message raises."""
+) -> tuple[Message, Turn | None]:
+    """Stores a message and begins its turn. Raises NoAuthority and what talk.record_message raises."""
     check(authority)
     conversation = _conversation(conversation_id)
     if conversation is None:
         raise NoAuthority
-    message, _new = talk.record_message(
+    return turns.take(
         conversation, text, client_message_id, act=act if act in BUTTONS else "", question_key=question_key
     )
-    return message
 
 
 def to_retry(authority: Authority, conversation_id: UUID, *, seq: int) -> int | None:

@@ -25,6 +25,7 @@ from crm.incoming import LARGEST_FRAME, BadField, BadFrame, Pace, parse, text_of
 from crm.models import Message
 from crm.origins import is_own_origin
 from crm.replies import Failed, Finished, Nothing, Piece, ReplyEvent, Running, Started
+from crm.turns import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ class ChatConsumer:
 
     async def _on_send(self, frame: Frame) -> None:
         self._may_write()
-        message = await in_database(
+        message, turn = await in_database(
             chat_work.take,
             self._mine(),
             self.conversation_id,
@@ -157,14 +158,14 @@ class ChatConsumer:
             act=text_of(frame, "act", longest=16),
             question_key=text_of(frame, "question_key", longest=60),
         )
-        await self._accepted(message)
+        await self._accepted(message, turn)
 
-    async def _accepted(self, message: Message) -> None:
+    async def _accepted(self, message: Message, turn: Turn | None) -> None:
         self.told.add(message.seq)
         self.said_closed = False
         own = {"type": "accepted", "client_message_id": message.client_message_id}
         await self._tell({**own, "message": message_frame(message)})
-        self._follow_message(message.pk)
+        self._follow_message(message.pk, turn)
         await watching.tell(self.conversation_id, "message", seq=message.seq)
 
     async def _on_retry(self, frame: Frame) -> None:
@@ -204,11 +205,11 @@ class ChatConsumer:
             self._start(self._follow(missed.writing, running, known))
 
     # --- replies ----------------------------------------------------------------------------
-    def _follow_message(self, message_id: int) -> None:
+    def _follow_message(self, message_id: int, turn: Turn | None = None) -> None:
         if message_id not in self.following:
             self.following.add(message_id)
             # Begun here, not in the task: it goes on when this page leaves before the task runs.
-            self._start(self._follow(message_id, replies.ensure_reply(message_id), 0))
+            self._start(self._follow(message_id, replies.ensure_reply(message_id, turn), 0))
 
     async def _follow(self, message_id: int, running: Running | None, begin_at: int) -> None:
         try:

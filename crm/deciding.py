@@ -57,7 +57,9 @@ async def decide(turn: Turn) -> Decision:
     """Raises nothing of its own; a brief or planner that is at fault is a bug and fails the turn."""
     read = await _read(turn)
     said = [*turn.said[:-1], replace(turn.said[-1], act=read.act, question_key=read.question_key)]
-    plan = planner_at(turn.conversation.planner)(turn.conversation.brief, said, now=timezone.now())
+    planner = planner_at(turn.conversation.planner)
+    brief = turn.brief if planner is briefs.plan else turn.conversation.brief
+    plan = planner(brief, said, now=timezone.now())
     passages = await _passages(turn, plan)
     sources = [Source(number, item.title, item.text) for number, item in enumerate(passages, start=1)]
     prompt = _prompt(turn, said, plan=plan, sources=sources)
@@ -67,8 +69,8 @@ async def decide(turn: Turn) -> Decision:
 
 
 async def _read(turn: Turn) -> Recognition:
-    message, brief = turn.message, turn.conversation.brief
-    if not brief.get("questions"):
+    message, brief = turn.message, turn.brief
+    if not brief.questions:
         return Recognition(message.act, 1.0, message.question_key)
     by_rule = briefs.read_message(brief, turn.said)
     if message.act:
@@ -80,7 +82,7 @@ async def _read(turn: Turn) -> Recognition:
 
 def _by_button(turn: Turn, by_rule: Recognition) -> Recognition:
     """A button says what is meant; the question may be left to us."""
-    message, brief = turn.message, briefs.Brief.from_json(turn.conversation.brief)
+    message, brief = turn.message, turn.brief
     key = message.question_key
     if not key and message.act in ("back", "correct"):
         key = named_question(message.text.lower(), brief)
@@ -102,7 +104,7 @@ async def _by_model(turn: Turn, by_rule: Recognition) -> Recognition:
         return by_rule
     key = by_rule.question_key
     if act == "back":
-        key = previous_key(briefs.Brief.from_json(turn.conversation.brief), key)
+        key = previous_key(turn.brief, key)
     return Recognition(act, SURE_ENOUGH, key)
 
 
@@ -128,12 +130,15 @@ def _shown(number: int, passage: Any) -> dict[str, Any]:
         "text": passage.text[:1_000],
         "document_id": str(passage.document_id),
         "locator": passage.locator,
+        "score": passage.score,
+        "chunk_id": str(passage.chunk_id),
+        "filename": passage.filename,
     }
 
 
 def _prompt(turn: Turn, said: Sequence[Said], *, plan: TurnPlan, sources: Sequence[Source]) -> Prompt:
-    persona, brief = turn.persona, turn.conversation.brief
-    language = str(brief.get("language") or persona.language)
+    persona, brief = turn.persona, turn.brief
+    language = str(turn.conversation.brief.get("language") or persona.language)
     system = prompts.system_prompt(persona, language=language)
     more = briefs.instructions(brief)
     return Prompt(

@@ -59,9 +59,11 @@ def said_in(conversation: Conversation, *, upto: int | None = None) -> list[brie
     return [briefs.Said(*value) for value in values[:limit]][::-1]
 
 
-def progress_of(conversation: Conversation, talk: list[briefs.Said] | None = None) -> dict[str, Any] | None:
+def progress_of(
+    conversation: Conversation, talk: list[briefs.Said] | None = None, *, brief: briefs.Brief | None = None
+) -> dict[str, Any] | None:
     """`progress` of the protocol; None for a talk without questions."""
     if not conversation.brief.get("questions"):
         return None
     said = said_in(conversation) if talk is None else talk
-    return briefs.progress(briefs.Brief.from_json(conversation.brief), said).to_json()
+    return briefs.progress(brief or briefs.Brief.from_json(conversation.brief), said).to_json()

@@ -1,24 +1,27 @@
 """The heart: a stored message gets its one reply. Claimed, decided, worded as it streams, stored whole.
 
 A reply runs in a task of its own: whoever asked may leave, and it is still finished. Readers share its
-text; each gets what is new at most 20 times a second. Between database writes nothing is held.
+text; each gets what is new at most 10 times a second. Between database writes nothing is held.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.utils.translation import gettext as _
 
 from config.api.threads import in_database
 from crm import turns, watching
 from crm.deciding import Decision, decide
+from crm.heartbeats import Heartbeats
+from crm.recognising import Recognition
 from crm.sanitising import Sieve
 from crm.turns import Ending, Standstill, Turn
 from personas import speaking
@@ -26,9 +29,7 @@ from personas.providers.base import Delta, Done, ProviderError
 
 logger = logging.getLogger(__name__)
 
-FRAME_SECONDS = 0.05  # at most 20 frames a second
-PARTIAL_SECONDS = 1.0  # how often the text so far is written
-HEARTBEAT_SECONDS = 5.0  # how often at least, when there is no new text
+FRAME_SECONDS = 0.1  # at most 10 frames a second: text flows, and each frame costs the process a write
 LONGEST_REPLY_SECONDS = 150
 POLL_SECONDS = 0.4  # a reply that another process writes is read from its row
 RETRYABLE_CODES = frozenset({"interrupted", "stopped", "internal", "empty", "truncated"})
@@ -91,7 +92,9 @@ class Running:
     elsewhere: bool = False
     readers: set[asyncio.Event] = field(default_factory=set)
     task: asyncio.Task[None] | None = None
-    words: asyncio.Task[Done | None] | None = None
+    words: asyncio.Task[Done] | None = None
+    # The provider's stream, closed when the reply is stored: its count of tokens need not be waited for.
+    close_words: Callable[[], Awaitable[None]] | None = None
 
     def wake(self) -> None:
         for reader in self.readers:
@@ -100,19 +103,23 @@ class Running:
 
 # By message, per event loop: tests and the worker have loops that come and go.
 _running: dict[tuple[int, int], Running] = {}
+_heartbeats: WeakKeyDictionary[asyncio.AbstractEventLoop, Heartbeats] = WeakKeyDictionary()
 
 
 def _key(message_id: int) -> tuple[int, int]:
     return id(asyncio.get_running_loop()), message_id
 
 
-def ensure_reply(message_id: int) -> Running:
-    """The running reply of a message; begun when it is not running here. Needs a running event loop."""
+def ensure_reply(message_id: int, turn: Turn | None = None) -> Running:
+    """The running reply of a message; begun when it is not running here. Needs a running event loop.
+
+    `turn` is the turn that storing the message has claimed already.
+    """
     key = _key(message_id)
     running = _running.get(key)
     if running is None or running.end is not None:
         running = _running[key] = Running(message_id)
-        running.task = asyncio.create_task(_write(running), name=f"reply-{message_id}")
+        running.task = asyncio.create_task(_write(running, turn), name=f"reply-{message_id}")
         running.task.add_done_callback(partial(_forget, key, running))
     return running
 
@@ -196,9 +203,11 @@ def running_in(conversation_id: UUID | str) -> Running | None:
 # --- writing ------------------------------------------------------------------------------------
 
 
-async def _write(running: Running) -> None:
+async def _write(running: Running, claimed: Turn | None) -> None:
     try:
-        turn = await in_database(turns.begin_turn, running.message_id)
+        turn: Turn | Standstill | None = claimed
+        if turn is None:
+            turn = await in_database(turns.begin_turn, running.message_id)
         if isinstance(turn, Standstill):
             running.elsewhere = turn.why == "elsewhere"
             running.end = None if running.elsewhere else _end_of(turn)
@@ -216,6 +225,8 @@ async def _write(running: Running) -> None:
         if running.end is None and not running.elsewhere:
             running.end = Failed(0, 0, "interrupted", words_for("interrupted"), True)
         running.wake()
+        if running.close_words is not None:
+            await running.close_words()
 
 
 def _end_of(still: Standstill) -> End:
@@ -226,13 +237,14 @@ def _end_of(still: Standstill) -> End:
 
 async def _take_turn(running: Running, turn: Turn) -> End:
     """One claimed turn to its end. However it ends, the row is complete or failed after it."""
-    code, ended = "interrupted", False
-    alive = asyncio.create_task(_keep_alive(running, turn))
+    code, ended, read = "interrupted", False, None
+    heartbeats = _heartbeats.setdefault(asyncio.get_running_loop(), Heartbeats())
+    alive = heartbeats.keep(turn, lambda: running.text)
     try:
         async with asyncio.timeout(LONGEST_REPLY_SECONDS):
             decision = await decide(turn)
-            # Before a provider is asked: when it fails, what was meant is on record all the same.
-            await in_database(turns.note_recognition, turn, decision.read)
+            read = decision.read
+            alive.decided(read)
             done = await _spoken(running, turn, decision)
         end, code = await _finish(running, turn, decision=decision, done=done)
         ended = end is not None
@@ -248,17 +260,17 @@ async def _take_turn(running: Running, turn: Turn) -> End:
         code = "internal"
         return _failed(turn, code)
     finally:
-        alive.cancel()
+        heartbeats.let_go(alive)
         if not ended:
-            await _store_failure(running, turn, code)
+            await _store_failure(running, turn, code, read=read)
 
 
-async def _store_failure(running: Running, turn: Turn, code: str) -> None:
+async def _store_failure(running: Running, turn: Turn, code: str, *, read: Recognition | None) -> None:
     """Shielded: a cancelled task, and a server that stops, still write the row.
 
     The sweep has the last word.
     """
-    write = asyncio.ensure_future(in_database(turns.fail_turn, turn, code, running.text))
+    write = asyncio.ensure_future(in_database(turns.fail_turn, turn, code, running.text, read=read))
     try:
         await asyncio.shield(write)
     except asyncio.CancelledError:
@@ -285,7 +297,8 @@ async def _spoken(running: Running, turn: Turn, decision: Decision) -> Done | No
 async def _speak(running: Running, turn: Turn, decision: Decision) -> Done:
     """Gathers the words as they come. Raises ProviderError."""
     sieve = Sieve()
-    events = speaking.speak(turn.persona, decision.prompt, account=turn.conversation.account)
+    events = cast(Any, speaking.speak(turn.persona, decision.prompt, account=turn.conversation.account))
+    running.close_words = getattr(events, "aclose", None)
     try:
         async for event in events:
             if isinstance(event, Done):
@@ -294,9 +307,6 @@ async def _speak(running: Running, turn: Turn, decision: Decision) -> Done:
                 _add(running, sieve.feed(event.text))
     finally:
         _add(running, sieve.flush())
-        close = getattr(events, "aclose", None)
-        if close is not None:
-            await close()
     raise ProviderError("truncated", words_for("truncated"), retryable=True)
 
 
@@ -322,23 +332,6 @@ async def _finish(running: Running, turn: Turn, *, decision: Decision, done: Don
     if ending is None:
         return None, "interrupted"
     return Finished(ending.reply, ending.progress, ending.closed), ""
-
-
-async def _keep_alive(running: Running, turn: Turn) -> None:
-    written, wrote_at = "", time.monotonic()
-    while True:
-        await asyncio.sleep(PARTIAL_SECONDS)
-        text = running.text
-        if text == written and time.monotonic() - wrote_at < HEARTBEAT_SECONDS:
-            continue
-        try:
-            ours = await in_database(turns.keep_alive, turn, text if text != written else None)
-        except Exception:
-            logger.exception("heartbeat of reply %s failed", turn.reply_id)
-            continue
-        if not ours:
-            return
-        written, wrote_at = text, time.monotonic()
 
 
 async def _tell_watchers(running: Running, turn: Turn) -> None:

@@ -82,21 +82,21 @@ def record_message(
     question_key: str = "",
     staff: AbstractBaseUser | None = None,
     at: datetime | None = None,
+    with_reply: bool = False,
 ) -> tuple[Message, bool]:
     """The message, stored; False when this client id was stored before, which gives that same message.
 
-    `act` is what a button meant, or empty. Raises InvalidMessage, TalkClosed or TurnTaken;
-    then nothing is stored.
+    `act` is what a button meant, or empty. `with_reply` begins the persona's reply in the same transaction:
+    the new message then has it as `reply`. Raises InvalidMessage, TalkClosed or TurnTaken; then nothing is
+    stored.
     """
     client_id = checked_client_id(client_message_id)
-    known = _of_client(conversation, client_id)
-    if known is not None:
-        return known, False
-    words = checked_text(text) if author == PERSON else text
     try:
+        words = checked_text(text) if author == PERSON else text
         with transaction.atomic():
             message = _append(
                 conversation,
+                with_reply=with_reply,
                 author=author,
                 text=words,
                 client_message_id=client_id,
@@ -106,12 +106,14 @@ def record_message(
                 created_at=at or timezone.now(),
             )
             message.media.add(*media) if media else None
-    except (IntegrityError, TurnTaken):
-        # The same send at the same moment, on another thread: theirs is ours.
+    except (IntegrityError, TalkError) as error:
+        # The same send again, later or at the same moment on another thread: that one is meant.
         known = _of_client(conversation, client_id)
-        if known is None:
-            raise
-        return known, False
+        if known is not None:
+            return known, False
+        if with_reply and isinstance(error, IntegrityError):
+            raise _turn_taken() from None  # a reply is streaming: the constraint lets no second one begin
+        raise
     return message, True
 
 
@@ -142,38 +144,78 @@ def _of_client(conversation: Conversation, client_id: str | None) -> Message | N
     return found
 
 
-def _append(conversation: Conversation, **fields: Any) -> Message:
-    """A new last message.
+def _append(conversation: Conversation, *, with_reply: bool = False, **fields: Any) -> Message:
+    """A new last message, and with `with_reply` the row of the persona's answer to it.
 
     In a transaction: the UPDATE takes the row, so numbers have no gap and no double.
     """
     by_person = fields["author"] == PERSON
+    with_reply = with_reply and by_person and _persona_answers(conversation)
     rows = Conversation.objects.filter(pk=conversation.pk)
     if by_person:
         rows = rows.filter(state=Conversation.State.OPEN)
     now = timezone.now()
-    if not rows.update(last_seq=F("last_seq") + 1, last_activity_at=now):
+    if not rows.update(last_seq=F("last_seq") + 1 + with_reply, last_activity_at=now):
         raise TalkClosed(_("This conversation has ended."))
-    seq = Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation.pk)
-    if by_person:
-        _refuse_interleaving(conversation, seq - 1, now=now)
+    last_seq, last = _latest(conversation)
+    if by_person and _persona_answers(conversation):
+        _refuse_interleaving(conversation, last, now=now, only_unanswered=with_reply)
+    seq = last_seq - with_reply
     message = Message.objects.create(
         conversation_id=conversation.pk, seq=seq, completed_at=fields["created_at"], **fields
     )
-    conversation.last_seq = seq
+    if with_reply:
+        begin_reply(message, seq=last_seq)
+    conversation.last_seq = last_seq
     after_commit(message_recorded, message_id=message.pk)
     return message
 
 
-def _refuse_interleaving(conversation: Conversation, last_seq: int, *, now: datetime) -> None:
-    """A second message waits until the first has its reply, so that two tabs cannot mix their turns."""
-    if conversation.persona_id is None or conversation.taken_over_by_id is not None:
-        return
-    rows = Message.objects.filter(conversation_id=conversation.pk)
-    last = rows.filter(seq=last_seq).values("author", "state", "created_at").first()
+def begin_reply(message: Message, *, seq: int) -> Message:
+    """The row of the one reply to a message, from now on being written."""
+    now = timezone.now()
+    return Message.objects.create(
+        conversation_id=message.conversation_id,
+        seq=seq,
+        author=Message.Author.PERSONA,
+        state=Message.State.STREAMING,
+        reply_to=message,
+        attempts=1,
+        created_at=now,
+        heartbeat_at=now,
+    )
+
+
+def _persona_answers(conversation: Conversation) -> bool:
+    return conversation.persona_id is not None and conversation.taken_over_by_id is None
+
+
+def _latest(conversation: Conversation) -> tuple[int, dict[str, Any] | None]:
+    """The talk's `last_seq` and its latest message, in one query."""
+    rows = Message.objects.filter(conversation_id=conversation.pk).order_by("-seq")
+    last = rows.values("author", "state", "created_at", "conversation__last_seq").first()
+    if last is not None:
+        return last["conversation__last_seq"], dict(last)
+    return Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation.pk), None
+
+
+def _refuse_interleaving(
+    conversation: Conversation, last: dict[str, Any] | None, *, now: datetime, only_unanswered: bool
+) -> None:
+    """A second message waits until the first has its reply, so that two tabs cannot mix their turns.
+
+    With `only_unanswered` a reply being written is left to the constraint, which its own reply meets.
+    """
     unanswered = last is not None and last["author"] == PERSON and now - last["created_at"] < TURN_PATIENCE
-    if unanswered or rows.filter(state=Message.State.STREAMING).exists():
-        raise TurnTaken(_("A reply is being written. Please wait for it."))
+    if unanswered:
+        raise _turn_taken()
+    rows = Message.objects.filter(conversation_id=conversation.pk, state=Message.State.STREAMING)
+    if not only_unanswered and rows.exists():
+        raise _turn_taken()
+
+
+def _turn_taken() -> TurnTaken:
+    return TurnTaken(_("A reply is being written. Please wait for it."))
 
 
 def say(

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from crm import talk
-from crm.briefs import Said
+from crm.briefs import Brief, Said
 from crm.frames import message_frame, progress_of, said_in
 from crm.models import Conversation, Message
 from crm.recognising import Recognition
@@ -29,12 +29,20 @@ class Turn:
     """A claimed turn. `attempt` fences it: after the sweep gave it up, its writes change nothing."""
 
     message: Message
-    reply_id: int
-    reply_seq: int
+    reply: Message  # its fields are those of the claim; what comes later is in the row
     attempt: int
     conversation: Conversation
     persona: Persona
+    brief: Brief  # of the conversation, read once
     said: tuple[Said, ...]
+
+    @property
+    def reply_id(self) -> int:
+        return int(self.reply.pk)
+
+    @property
+    def reply_seq(self) -> int:
+        return self.reply.seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +87,40 @@ def begin_turn(message_id: int) -> Turn | Standstill:
         claimed = None  # another reply is being written in this talk
     if claimed is None:
         return Standstill("elsewhere", conversation_id=message.conversation_id)
+    return _turn(message, claimed)
+
+
+def take(
+    conversation: Conversation,
+    text: str,
+    client_message_id: str | None,
+    *,
+    act: str = "",
+    question_key: str = "",
+) -> tuple[Message, Turn | None]:
+    """A person's message, stored, and the turn it begins, in one transaction.
+
+    None when no reply is due now, or when the message was known: then `begin_turn` tells what is.
+    `conversation` comes with its persona and account. Raises what talk.record_message raises.
+    """
+    message, is_new = talk.record_message(
+        conversation, text, client_message_id, act=act, question_key=question_key, with_reply=True
+    )
+    if not is_new or not Message.reply.is_cached(message):
+        return message, None
+    message.conversation = conversation
+    return message, _turn(message, message.reply)
+
+
+def _turn(message: Message, reply: Message) -> Turn:
     conversation = message.conversation
     return Turn(
         message=message,
-        reply_id=claimed.pk,
-        reply_seq=claimed.seq,
-        attempt=claimed.attempts,
+        reply=reply,
+        attempt=reply.attempts,
         conversation=conversation,
-        persona=cast(Persona, conversation.persona),  # _standstill lets no other pass
+        persona=cast(Persona, conversation.persona),  # no other conversation has replies
+        brief=Brief.from_json(conversation.brief),
         said=tuple(said_in(conversation, upto=message.seq)),
     )
 
@@ -113,19 +147,9 @@ def _standstill(message: Message, reply: Message | None) -> Standstill | None:
 
 
 def _claim_new(message: Message) -> Message:
-    now = timezone.now()
     rows = Conversation.objects.filter(pk=message.conversation_id)
-    rows.update(last_seq=F("last_seq") + 1, last_activity_at=now)
-    return Message.objects.create(
-        conversation_id=message.conversation_id,
-        seq=rows.values_list("last_seq", flat=True).get(),
-        author=Message.Author.PERSONA,
-        state=Message.State.STREAMING,
-        reply_to=message,
-        attempts=1,
-        created_at=now,
-        heartbeat_at=now,
-    )
+    rows.update(last_seq=F("last_seq") + 1, last_activity_at=timezone.now())
+    return talk.begin_reply(message, seq=rows.values_list("last_seq", flat=True).get())
 
 
 def _claim_failed(reply: Message) -> Message | None:
@@ -138,21 +162,48 @@ def _claim_failed(reply: Message) -> Message | None:
     return reply if won else None
 
 
-def keep_alive(turn: Turn, text: str | None) -> bool:
-    """The heartbeat, with the partial text when it has grown. False: the turn is no longer ours."""
-    fields: dict[str, Any] = {"heartbeat_at": timezone.now()}
-    if text is not None:
-        fields["text"] = text
-    return _ours(turn).update(**fields) > 0
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A heartbeat of one reply, with the partial text when it has grown, and what the person meant."""
+
+    turn: Turn
+    text: str | None
+    read: Recognition | None = None
+
+
+def keep_alive(beats: Sequence[Beat]) -> set[int]:
+    """Writes the heartbeats of many replies at once; the ids of replies that are no longer ours.
+
+    One statement run for each row: as an UPDATE of the ORM each, forty replies a second would cost the web
+    process more than their words do.
+    """
+    table, now = Message._meta.db_table, connection.ops.adapt_datetimefield_value(timezone.now())
+    statement = (
+        f"UPDATE {table} SET heartbeat_at = %s, text = COALESCE(%s, text)"  # noqa: S608 (the table's own name)
+        " WHERE id = %s AND state = 'streaming' AND attempts = %s"
+    )
+    rows = [(now, beat.text, beat.turn.reply_id, beat.turn.attempt) for beat in beats]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(statement, rows)
+        all_ours = cursor.rowcount == len(rows)
+        for beat in beats:
+            _note_recognition(beat.turn, beat.read)
+    if all_ours:
+        return set()
+    streaming = Message.objects.filter(
+        pk__in=[beat.turn.reply_id for beat in beats], state=Message.State.STREAMING
+    )
+    attempts = dict(streaming.values_list("pk", "attempts"))
+    return {b.turn.reply_id for b in beats if attempts.get(b.turn.reply_id) != b.turn.attempt}
 
 
 def _ours(turn: Turn) -> Any:
     return Message.objects.filter(pk=turn.reply_id, state=Message.State.STREAMING, attempts=turn.attempt)
 
 
-def note_recognition(turn: Turn, read: Recognition) -> None:
+def _note_recognition(turn: Turn, read: Recognition | None) -> None:
     """What the person meant, kept on their message: a repeated attempt reads it instead of deciding anew."""
-    if (turn.message.act, turn.message.question_key) == (read.act, read.question_key):
+    if read is None or (turn.message.act, turn.message.question_key) == (read.act, read.question_key):
         return
     Message.objects.filter(pk=turn.message.pk).update(act=read.act, question_key=read.question_key)
     turn.message.act, turn.message.question_key = read.act, read.question_key
@@ -171,23 +222,26 @@ def finish_turn(
 
     None when the sweep had given the turn up meanwhile.
     """
-    now = timezone.now()
+    fields: dict[str, Any] = {
+        "state": Message.State.COMPLETE,
+        "text": text,
+        "act": str(plan.act),
+        "question_key": plan.question_key[:60],
+        "plan": talk.plan_json(plan, sources=sources),
+        "completed_at": timezone.now(),
+        "heartbeat_at": None,
+        **_costs(done),
+    }
     with transaction.atomic():
-        won = _ours(turn).update(
-            state=Message.State.COMPLETE,
-            text=text,
-            act=str(plan.act),
-            question_key=plan.question_key[:60],
-            plan=talk.plan_json(plan, sources=sources),
-            completed_at=now,
-            heartbeat_at=None,
-            **_costs(done),
-        )
+        won = _ours(turn).update(**fields)
         if not won:
             return None
+        _note_recognition(turn, read)
         closed = plan.ends and talk.close(turn.conversation, plan.end_reason or "completed")
         after_commit(message_recorded, message_id=turn.reply_id)
-    return _ending(turn, plan=plan, read=read, text=text, closed=plan.end_reason if closed else "")
+    for name, value in fields.items():
+        setattr(turn.reply, name, value)
+    return _ending(turn, turn.reply, read=read, closed=plan.end_reason if closed else "")
 
 
 def _costs(done: Done | None) -> dict[str, Any]:
@@ -201,20 +255,21 @@ def _costs(done: Done | None) -> dict[str, Any]:
     }
 
 
-def _ending(turn: Turn, *, plan: TurnPlan, read: Recognition, text: str, closed: str) -> Ending:
-    reply = Message.objects.select_related("reply_to").get(pk=turn.reply_id)
+def _ending(turn: Turn, reply: Message, *, read: Recognition, closed: str) -> Ending:
     asked = replace(turn.said[-1], act=read.act, question_key=read.question_key)
-    answered = Said("persona", text, str(plan.act), plan.question_key, turn.reply_seq, reply.created_at)
-    return Ending(
-        message_frame(reply), progress_of(turn.conversation, [*turn.said[:-1], asked, answered]), closed
-    )
+    answered = Said("persona", reply.text, reply.act, reply.question_key, reply.seq, reply.created_at)
+    progress = progress_of(turn.conversation, [*turn.said[:-1], asked, answered], brief=turn.brief)
+    return Ending(message_frame(reply), progress, closed)
 
 
-def fail_turn(turn: Turn, code: str, text: str = "") -> bool:
+def fail_turn(turn: Turn, code: str, text: str = "", *, read: Recognition | None = None) -> bool:
     """streaming → failed. What was said is kept for staff to see; a repeated attempt begins anew."""
-    return (
-        _ours(turn).update(state=Message.State.FAILED, error_code=code[:30], text=text, heartbeat_at=None) > 0
-    )
+    with transaction.atomic():
+        failed = {"state": Message.State.FAILED, "error_code": code[:30], "text": text, "heartbeat_at": None}
+        if not _ours(turn).update(**failed):
+            return False
+        _note_recognition(turn, read)
+    return True
 
 
 def reply_now(message_id: int) -> tuple[dict[str, Any], dict[str, Any] | None, str] | None:

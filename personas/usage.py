@@ -2,7 +2,12 @@
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, transaction
@@ -18,7 +23,29 @@ log = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS = 1.0
 
-_being_written: set[asyncio.Task[None]] = set()
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Which row of `Usage` a call adds to."""
+
+    account: Account
+    persona: Persona | None
+    day: date
+    provider: str
+    model: str
+
+    def key(self) -> dict[str, Any]:
+        return {
+            "account": self.account,
+            "persona_key": str(self.persona.pk) if self.persona else "",
+            "day": self.day,
+            "provider": self.provider,
+            "model": self.model,
+        }
+
+
+# Calls that end close together are counted together: they mostly add to the same row.
+GATHERED_SECONDS = 0.2
 
 
 def cost_micro_usd(done: Done) -> int:
@@ -33,49 +60,76 @@ def cost_micro_usd(done: Done) -> int:
 
 def count(account: Account, persona: Persona | None, done: Done) -> None:
     """Adds one call to its day's row. Two that meet on a new row both count."""
-    row = {
-        "account": account,
-        "persona_key": str(persona.pk) if persona else "",
-        "day": timezone.now().date(),
-        "provider": done.provider,
-        "model": done.model[:100],
-    }
-    added = {
-        "calls": 1,
-        "prompt_tokens": done.prompt_tokens or 0,
-        "completion_tokens": done.completion_tokens or 0,
-        "cost_micro_usd": cost_micro_usd(done),
-    }
+    _write(_row(account, persona, done), _added(done))
+
+
+def _row(account: Account, persona: Persona | None, done: Done) -> Row:
+    return Row(account, persona, timezone.now().date(), done.provider, done.model[:100])
+
+
+def _added(done: Done) -> Counter[str]:
+    return Counter(
+        calls=1,
+        prompt_tokens=done.prompt_tokens or 0,
+        completion_tokens=done.completion_tokens or 0,
+        cost_micro_usd=cost_micro_usd(done),
+    )
+
+
+def _write(row: Row, added: Mapping[str, int]) -> None:
     if _add(row, added):
         return
     try:
         with transaction.atomic():
-            Usage.objects.create(**row, persona=persona, **added)
+            Usage.objects.create(**row.key(), persona=row.persona, **added)
     except IntegrityError:
         _add(row, added)
 
 
-def _add(row: dict[str, Any], added: dict[str, int]) -> bool:
+def _add(row: Row, added: Mapping[str, int]) -> bool:
     sums = {name: F(name) + number for name, number in added.items()}
-    return bool(Usage.objects.filter(**row).update(**sums))
+    return bool(Usage.objects.filter(**row.key()).update(**sums))
+
+
+class Ledger:
+    """The calls of one event loop that are not yet in the database."""
+
+    def __init__(self) -> None:
+        self._open: dict[Row, Counter[str]] = {}
+        self._writing: asyncio.Task[None] | None = None
+
+    def add(self, row: Row, added: Counter[str]) -> asyncio.Task[None]:
+        """The task that writes it, with all that is added meanwhile."""
+        self._open.setdefault(row, Counter()).update(added)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write_soon())
+        return self._writing
+
+    async def _write_soon(self) -> None:
+        await asyncio.sleep(GATHERED_SECONDS)
+        while self._open:
+            batch, self._open = self._open, {}
+            try:
+                await in_database(_write_all, batch)
+            except DatabaseError:
+                # The replies are worth more than their count.
+                log.exception("usage of %d rows was not counted", len(batch))
+
+
+def _write_all(batch: Mapping[Row, Mapping[str, int]]) -> None:
+    for row, added in batch.items():
+        _write(row, added)
+
+
+_ledgers: WeakKeyDictionary[asyncio.AbstractEventLoop, Ledger] = WeakKeyDictionary()
 
 
 def count_later(account: Account, persona: Persona | None, done: Done) -> asyncio.Task[None]:
     """Counts in a task of its own, so that neither a slow database nor a reader who leaves matters."""
-    task = asyncio.get_running_loop().create_task(_counted(account, persona, done))
-    _being_written.add(task)  # the loop itself keeps only a weak reference
-    task.add_done_callback(_being_written.discard)
-    return task
+    ledger = _ledgers.setdefault(asyncio.get_running_loop(), Ledger())
+    return ledger.add(_row(account, persona, done), _added(done))
 
 
 async def wait_for(counting: asyncio.Task[None]) -> None:
     """Waits until it is written, but not long, and without cancelling it when the waiting is."""
     await asyncio.wait({counting}, timeout=LONGEST_WAIT_SECONDS)
-
-
-async def _counted(account: Account, persona: Persona | None, done: Done) -> None:
-    try:
-        await in_database(count, account, persona, done)
-    except DatabaseError:
-        # The reply is worth more than its count.
-        log.exception("usage of %s was not counted", done.provider)

@@ -1,6 +1,7 @@
 """From the name of a provider to something that speaks: settings.PROVIDERS, and an account's own keys."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import lru_cache
@@ -8,6 +9,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models.signals import post_delete, post_save
 from django.utils.module_loading import import_string
 
 from config.api.models import Account
@@ -74,6 +76,38 @@ def _credential(name: str, account: Account) -> ProviderCredential | None:
     return ProviderCredential.objects.for_account(account).filter(provider=name).first()
 
 
+class Credentials:
+    """Accounts' own keys, each remembered for a moment: a busy account's is not read for every reply.
+
+    A key that is changed or removed is forgotten at once in this process, and in others when its time is up.
+    """
+
+    SECONDS = 3.0
+    MOST = 1000
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, Any], tuple[float, ProviderCredential | None]] = {}
+
+    async def of(self, name: str, account: Account) -> ProviderCredential | None:
+        """Raises what the database and the decryption raise."""
+        found = self._known.get((name, account.pk))
+        if found is not None and time.monotonic() < found[0]:
+            return found[1]
+        own = await in_database(_credential, name, account)
+        if len(self._known) >= self.MOST:
+            self._known.clear()
+        self._known[name, account.pk] = time.monotonic() + self.SECONDS, own
+        return own
+
+    def forget(self, **_signal: Any) -> None:
+        self._known.clear()
+
+
+credentials = Credentials()
+post_save.connect(credentials.forget, sender=ProviderCredential)
+post_delete.connect(credentials.forget, sender=ProviderCredential)
+
+
 class _OfAccount:
     """A provider that speaks with an account's own key where there is one."""
 
@@ -93,7 +127,7 @@ class _OfAccount:
 
     async def _credential(self) -> ProviderCredential | None:
         try:
-            return await in_database(_credential, self.name, self._account)
+            return await credentials.of(self.name, self._account)
         except ValueError:
             message = "The stored key cannot be decrypted. Give it again."
             raise ProviderError("authentication", message, retryable=False, provider=self.name) from None
