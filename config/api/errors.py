@@ -1,5 +1,6 @@
 """Errors of the API: each carries its status, its documented code, and words that say what to do next."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import status
@@ -32,8 +33,9 @@ class ApiError(APIException):
 class NotFoundError(ApiError):
     """The thing is not there, or belongs to another account: the caller cannot tell which."""
 
-    def __init__(self, what: str = "resource") -> None:
-        super().__init__("NOT_FOUND", f"This {what} was not found.", status_code=status.HTTP_404_NOT_FOUND)
+    def __init__(self, what: str = "resource", *, details: Any = None) -> None:
+        missing = status.HTTP_404_NOT_FOUND
+        super().__init__("NOT_FOUND", f"This {what} was not found.", status_code=missing, details=details)
 
 
 class ConflictError(ApiError):
@@ -73,4 +75,46 @@ class RateLimitedError(ApiError):
             status_code=status.HTTP_429_TOO_MANY_REQUESTS,
             details={"limit": limit, "limit_type": limit_type, "retry_after": retry_after_seconds},
             retry_after_seconds=retry_after_seconds,
+        )
+
+
+class ModelError(ApiError):
+    """No model answered: 502 `OPENAI_ERROR`, as the CRM API documents it, whoever the vendor is.
+
+    `reason` and `message` are a provider's: they may be shown.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        is_retryable: bool,
+        retry_after_seconds: float | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        wait = None if retry_after_seconds is None else max(1, round(retry_after_seconds))
+        super().__init__(
+            "OPENAI_ERROR",
+            message,
+            status_code=status.HTTP_502_BAD_GATEWAY,
+            details={**(details or {}), "reason": reason, "retryable": is_retryable},
+            retry_after_seconds=wait,
+        )
+
+
+class BudgetExhaustedError(ApiError):
+    """The account's daily budget of AI models is used up: 429, with the seconds until it begins anew."""
+
+    def __init__(
+        self, message: str, *, retry_after_seconds: float, details: Mapping[str, Any] | None = None
+    ) -> None:
+        wait = max(1, round(retry_after_seconds))
+        why = {"reason": "budget_exhausted", "retryable": False, "limit_type": "per_day", "retry_after": wait}
+        super().__init__(
+            "RATE_LIMITED",
+            message,
+            status_code=status.HTTP_429_TOO_MANY_REQUESTS,
+            details={**(details or {}), **why},
+            retry_after_seconds=wait,
         )

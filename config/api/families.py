@@ -16,7 +16,9 @@ Body = dict[str, Any]
 def crm_body(failure: Failure) -> Body:
     error: Body = {"code": failure.code, "message": failure.message, "details": failure.details}
     if failure.fields:
-        error["details"] = failure.field_messages()
+        # The documented body has one text and one field; all that is wrong is in `fields`.
+        error["details"] = failure.fields[0].message
+        error["fields"] = failure.field_messages()
         if path := failure.fields[0].path:
             error["field"] = path
     return {"success": False, "error": error, "detail": failure.message, "metadata": response_metadata()}

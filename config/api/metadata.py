@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from config.api import measures
 from config.logs import redact
 
 API_VERSION = "1.0.0"  # of the documented APIs; the product's own version is settings.VERSION
@@ -81,6 +82,7 @@ def note_model_call(*, seconds: float, tokens: int = 0) -> None:
 
 
 def note_retrieval(*, seconds: float) -> None:
+    measures.note("retrieval", seconds=seconds)
     if facts := _current.get():
         facts.tally.retrieval_seconds += seconds
 

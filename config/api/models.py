@@ -107,9 +107,10 @@ class ApiKey(models.Model):
         scopes: list[str] | None = None,
         expires_at: datetime | None = None,
     ) -> tuple["ApiKey", str]:
-        """The stored row and the key itself, which nobody can read again."""
+        """The stored row and the key itself, which nobody can read again. Raises ValidationError."""
         row = cls(account=account, name=name, expires_at=expires_at)
         row.scopes = ["*"] if scopes is None else scopes
+        row.clean()
         key = row.new_key()
         row.save()
         return row, key
@@ -127,6 +128,8 @@ class ApiKey(models.Model):
     def clean(self) -> None:
         if not isinstance(self.scopes, list) or not all(isinstance(scope, str) for scope in self.scopes):
             raise ValidationError({"scopes": 'Write a list of words, like ["knowledge", "interviews"].'})
+        if not all(scope.strip() for scope in self.scopes) or not self.scopes:
+            raise ValidationError({"scopes": 'A key without a scope can do nothing. ["*"] is every scope.'})
 
     def allows(self, scope: str) -> bool:
         return "*" in self.scopes or scope in self.scopes

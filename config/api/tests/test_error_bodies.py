@@ -61,7 +61,8 @@ def test_the_crm_form_carries_code_details_field_and_metadata(client):
     assert body["success"] is False
     assert body["error"]["code"] == "VALIDATION_ERROR"
     assert body["error"]["field"] == "email"
-    assert body["error"]["details"] == {"email": ["This field may not be blank."]}
+    assert body["error"]["details"] == "This field may not be blank."
+    assert body["error"]["fields"] == {"email": ["This field may not be blank."]}
     assert body["detail"] == "email: This field may not be blank."
     assert {"response_time", "timestamp", "request_id"} <= body["metadata"].keys()
 
