@@ -1,11 +1,12 @@
 """Personas in the admin: who speaks, what they were before, vendors' keys, and what speaking cost."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -14,12 +15,14 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminPasswordWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminPasswordWidget
 
 from config.api.audit import record
 from config.api.models import Account, AuditEntry
+from personas.budget import MICRO, Cap, Spent, seconds_to_midnight, today
 from personas.chains import chain_of
-from personas.models import Persona, PersonaVersion, ProviderCredential, Usage
+from personas.models import Budget, Persona, PersonaVersion, ProviderCredential, Usage
+from personas.prices import price_of
 from personas.speaking import has_model
 from personas.versions import restore, save_persona
 
@@ -242,4 +245,108 @@ class UsageAdmin(WrittenByTheProgram):
 
     @display(description=gettext_lazy("Cost (US$)"), ordering="cost_micro_usd")  # type: ignore[untyped-decorator]
     def cost(self, usage: Usage) -> str:
-        return f"{usage.cost_micro_usd / 1_000_000:,.4f}"
+        if not usage.cost_micro_usd and usage.model and price_of(usage.provider, usage.model) is None:
+            return _("no price known")
+        return dollars(usage.cost_micro_usd)
+
+
+def dollars(micro_usd: int) -> str:
+    return f"{micro_usd / MICRO:,.4f}"
+
+
+class BudgetForm(forms.ModelForm):
+    """People think in dollars; the row holds millionths of one, so that sums are exact."""
+
+    daily_usd = forms.DecimalField(
+        label=gettext_lazy("Dollars a day (US$)"),
+        required=False,
+        min_value=0,
+        max_value=1_000_000,
+        decimal_places=6,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text=gettext_lazy("Empty: no limit. Models without a known price do not count here."),
+    )
+
+    class Meta:
+        model = Budget
+        fields = ("account", "daily_tokens")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = self.instance.daily_micro_usd
+        self.initial["daily_usd"] = None if stored is None else Decimal(stored) / MICRO
+
+    def save(self, commit: bool = True) -> Any:
+        given = self.cleaned_data["daily_usd"]
+        self.instance.daily_micro_usd = None if given is None else int(given * MICRO)
+        return super().save(commit)
+
+
+def used_today(what: Any) -> Subquery:
+    """A sum over today's usage rows of the budget's account."""
+    rows = Usage.objects.filter(account=OuterRef("account"), day=today()).order_by()
+    return Subquery(rows.values("account").annotate(used=Sum(what)).values("used"))
+
+
+@admin.register(Budget)
+class BudgetAdmin(ModelAdmin):
+    """What an account may use of AI models in one UTC day."""
+
+    form = BudgetForm
+    list_display = ("account", "state", "tokens_today", "dollars_today", "updated_at")
+    list_filter = ("account",)
+    list_select_related = ("account",)
+    search_fields = ("account__slug", "account__name")
+    ordering = ("account__slug",)
+    show_full_result_count = False
+    fields = ("account", "daily_tokens", "daily_usd")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Budget]:
+        tokens = used_today(F("prompt_tokens") + F("completion_tokens"))
+        used = {"used_tokens": tokens, "used_micro_usd": used_today("cost_micro_usd")}
+        return super().get_queryset(request).annotate(**used)
+
+    def get_fields(self, request: HttpRequest, obj: Budget | None = None) -> Any:
+        return (*self.fields, "tokens_today", "dollars_today") if obj else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Budget | None = None) -> Any:
+        return ("account", "tokens_today", "dollars_today") if obj else ()
+
+    @display(  # type: ignore[untyped-decorator]
+        description=gettext_lazy("Today"), label={"open": "success", "near": "warning", "used up": "danger"}
+    )
+    def state(self, budget: Budget) -> tuple[str, str]:
+        cap, spent = _cap(budget), _spent(budget)
+        if spent.reaches(cap):
+            hours = -(-seconds_to_midnight() // 3600)
+            return "used up", _("Used up; anew within %(hours)d h") % {"hours": hours}
+        if Spent(spent.tokens * 10 // 8, spent.micro_usd * 10 // 8).reaches(cap):
+            return "near", _("Over 80 %")
+        return "open", _("No limit") if cap.is_none else _("Within it")
+
+    @display(description=gettext_lazy("Tokens used today / cap"))  # type: ignore[untyped-decorator]
+    def tokens_today(self, budget: Budget) -> str:
+        cap = budget.daily_tokens
+        return f"{_spent(budget).tokens:,} / {'–' if cap is None else f'{cap:,}'}"
+
+    @display(description=gettext_lazy("US$ used today / cap"))  # type: ignore[untyped-decorator]
+    def dollars_today(self, budget: Budget) -> str:
+        cap = budget.daily_micro_usd
+        return f"{dollars(_spent(budget).micro_usd)} / {'–' if cap is None else dollars(cap)}"
+
+    def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        limits = {"daily_tokens": obj.daily_tokens, "daily_micro_usd": obj.daily_micro_usd}
+        noted(request, obj.account, "change daily budget", target=obj, **limits)
+
+    def delete_model(self, request: HttpRequest, obj: Budget) -> None:
+        noted(request, obj.account, "delete daily budget", target=obj)
+        super().delete_model(request, obj)
+
+
+def _cap(budget: Budget) -> Cap:
+    return Cap(budget.daily_tokens, budget.daily_micro_usd)
+
+
+def _spent(budget: Any) -> Spent:
+    return Spent(budget.used_tokens or 0, budget.used_micro_usd or 0)

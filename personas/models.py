@@ -165,7 +165,30 @@ class Usage(models.Model):
         indexes = [
             # the list of all accounts, newest day first
             models.Index(fields=["-day", "-id"], name="usage_newest"),
+            # an account's own list, and what it has used today
+            models.Index(fields=["account", "-day", "-id"], name="usage_of_account"),
         ]
 
     def __str__(self) -> str:
         return f"{self.provider} on {self.day}"
+
+
+class Budget(models.Model):
+    """What one account may use of models in a UTC day, in place of the installation's own limits."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="budget")
+    daily_tokens = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Prompt and reply together. Empty: no limit."
+    )
+    daily_micro_usd = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Millionths of a US dollar. Empty: no limit."
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "daily budget"
+
+    def __str__(self) -> str:
+        return f"Daily budget of {self.account}"

@@ -8,14 +8,18 @@ from dataclasses import replace
 from typing import Any, cast
 
 from config.api.models import Account
+from config.api.threads import in_database
+from personas import budget
 from personas.breaker import breaker
 from personas.chains import chain_of
+from personas.metering import Call, MeteredEmbedder
 from personas.models import Persona
+from personas.own_keys import has_own_key, needs_own_key
 from personas.prompts import system_prompt
 from personas.providers.base import Act, Delta, Done, Prompt, Provider, ProviderError, Turn, TurnPlan
 from personas.providers.messages import fenced
 from personas.providers.registry import address_of, is_model, provider
-from personas.usage import count_later, wait_for
+from personas.usage import wait_for
 
 CLASSIFY_SECONDS = 4.0
 CLASSIFY_CHARACTERS = 2000  # of the text; what it means shows early
@@ -23,25 +27,49 @@ _CLASSIFY_TOKENS = 24
 
 
 def has_model(persona: Persona | None) -> bool:
-    """Whether an AI model may word its replies; false when only `offline` would. Reads no database."""
-    return any(is_model(name) for name in chain_of(persona))
+    """Whether an AI model may word its replies; false when only `offline` would.
+
+    Reads no database, unless a provider has no key but an account's own; on an event loop not even then.
+    """
+    account_id = persona.account_id if persona else None
+    return any(is_model(name) and _has_key(name, account_id) for name in chain_of(persona))
+
+
+def _has_key(name: str, account_id: int | None) -> bool:
+    return not needs_own_key(name) or (account_id is not None and has_own_key(account_id, name))
+
+
+async def _chain(persona: Persona | None, account: Account) -> list[str]:
+    """Those of the chain that have what they need to speak."""
+    chain = chain_of(persona)
+    for name in filter(needs_own_key, chain):
+        if not await in_database(has_own_key, account.pk, name):
+            chain = [other for other in chain if other != name]
+    return chain
 
 
 def embedder(name: str, account: Account | None) -> Provider:
     """The provider whose `embed` makes a collection's vectors. Raises ProviderError for an unknown name."""
-    return provider(name, account=account)
+    plain = provider(name, account=account)
+    return plain if account is None else MeteredEmbedder(plain, name, account)
 
 
 async def speak(persona: Persona | None, prompt: Prompt, *, account: Account) -> AsyncIterator[Delta | Done]:
     """The persona's reply: any number of `Delta`, then one `Done`.
 
     The next provider of the chain is tried when one fails before its first word, never after it. Raises the
-    last provider's ProviderError when none could speak. An empty `prompt.system` becomes the persona's, an
-    empty `prompt.model` the persona's model, for the first model of the chain (others have their own names).
+    last provider's ProviderError when none could speak. Models are passed over once the account's budget
+    of the day is used up: with the code `budget_exhausted` when nobody else is left. An empty
+    `prompt.system` becomes the persona's, an empty `prompt.model` the persona's model, for the first model
+    of the chain (others have their own names).
     """
     prompt = _completed(persona, prompt)
     failure = ProviderError("unavailable", "No provider is set up for this persona.", retryable=False)
-    for name, model in _voices(persona, prompt, account):
+    voices = _voices(await _chain(persona, account), prompt, account, model=persona.model if persona else "")
+    if any(is_model(name) for name, _ in voices) and await budget.is_exhausted(account):
+        voices = [(name, model) for name, model in voices if not is_model(name)]
+        failure = budget.exhausted()
+    for name, model in voices:
         reply = _Reply(name, account, persona)
         try:
             async with aclosing(reply.parts(replace(prompt, model=model))) as parts:
@@ -65,6 +93,7 @@ class _Reply:
 
     async def parts(self, prompt: Prompt) -> AsyncGenerator[Delta | Done, None]:
         key = _place(self._name, self._account)
+        call = Call(self._name, self._account, self._persona)
         try:
             # The Protocol promises an iterator; what providers make is a generator, which can be closed.
             reply = cast(Any, provider(self._name, account=self._account).stream(prompt))
@@ -76,7 +105,8 @@ class _Reply:
                         continue
                     self._ended = True
                     breaker.note_success(key)
-                    counting = self._count(part)
+                    counting = call.count(part)
+                    call.end()
                     try:
                         yield part
                     finally:  # whether the reader goes on or closes us here
@@ -87,10 +117,8 @@ class _Reply:
         finally:
             if self.began and not self._ended:
                 # The vendor counts these words too, though it did not say how many.
-                await wait_for(self._count(Done(provider=self._name, model=prompt.model)))
-
-    def _count(self, done: Done) -> asyncio.Task[None]:
-        return count_later(self._account, self._persona, done)
+                await wait_for(call.count(Done(provider=self._name, model=prompt.model)))
+            call.end()
 
 
 def _completed(persona: Persona | None, prompt: Prompt) -> Prompt:
@@ -100,10 +128,9 @@ def _completed(persona: Persona | None, prompt: Prompt) -> Prompt:
     return replace(prompt, system=system, max_tokens=min(prompt.max_tokens, persona.max_tokens))
 
 
-def _voices(persona: Persona | None, prompt: Prompt, account: Account) -> list[tuple[str, str]]:
+def _voices(chain: Sequence[str], prompt: Prompt, account: Account, *, model: str) -> list[tuple[str, str]]:
     """The chain with the model each is asked for, without those that rest, unless all do."""
-    chain = chain_of(persona)
-    model = prompt.model or (persona.model if persona else "")
+    model = prompt.model or model
     first = next((name for name in chain if is_model(name)), "")
     voices = [(name, model if name == first else "") for name in chain]
     awake = [voice for voice in voices if not breaker.rests(_place(voice[0], account))]
@@ -122,8 +149,8 @@ async def classify(
 
     `instruction` is ours and says what to decide; `text` is a person's and is passed as data.
     """
-    name = next((name for name in chain_of(persona) if is_model(name)), "")
-    if not name or not labels or breaker.rests(_place(name, account)):
+    name = next((name for name in await _chain(persona, account) if is_model(name)), "")
+    if not name or not labels or breaker.rests(_place(name, account)) or await budget.is_exhausted(account):
         return None
     prompt = _classifying(instruction, text, labels, model=persona.model if persona else "")
     try:
@@ -152,13 +179,17 @@ def _classifying(instruction: str, text: str, labels: Sequence[str], *, model: s
 
 async def _whole_reply(name: str, prompt: Prompt, *, account: Account, persona: Persona | None) -> str:
     said: list[str] = []
+    call = Call(name, account, persona)
     reply = cast(Any, provider(name, account=account).stream(prompt))
-    async with aclosing(reply):
-        async for part in reply:
-            if isinstance(part, Done):
-                await wait_for(count_later(account, persona, part))
-                continue
-            said.append(part.text)
+    try:
+        async with aclosing(reply):
+            async for part in reply:
+                if isinstance(part, Done):
+                    call.count(part)  # not waited for: a person waits for what comes next
+                    continue
+                said.append(part.text)
+    finally:
+        call.end()
     return "".join(said)
 
 

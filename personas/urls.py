@@ -3,8 +3,11 @@
 from django.urls import URLPattern, URLResolver, path
 
 from personas.api import PersonaDetail, PersonaList
+from personas.usage_api import UsageList, UsageToday
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/personas", PersonaList.as_view(), name="personas"),
     path("api/v1/personas/<uuid:persona_id>", PersonaDetail.as_view(), name="persona"),
+    path("api/v1/usage", UsageList.as_view(), name="usage"),
+    path("api/v1/usage/today", UsageToday.as_view(), name="usage-today"),
 ]

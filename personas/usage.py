@@ -9,7 +9,6 @@ from datetime import date
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.conf import settings
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -17,6 +16,7 @@ from django.utils import timezone
 from config.api.models import Account
 from config.api.threads import in_database
 from personas.models import Persona, Usage
+from personas.prices import cost_micro_usd
 from personas.providers.base import Done
 
 log = logging.getLogger(__name__)
@@ -46,16 +46,6 @@ class Row:
 
 # Calls that end close together are counted together: they mostly add to the same row.
 GATHERED_SECONDS = 0.2
-
-
-def cost_micro_usd(done: Done) -> int:
-    """By the provider's PRICES: {model: [dollars per million prompt tokens, per million completion tokens]}.
-
-    A dollar per million tokens is a millionth of a dollar per token, so no other factor is needed.
-    """
-    prices = settings.PROVIDERS.get(done.provider, {}).get("PRICES", {})
-    prompt_price, completion_price = prices.get(done.model, (0, 0))
-    return round((done.prompt_tokens or 0) * prompt_price + (done.completion_tokens or 0) * completion_price)
 
 
 def count(account: Account, persona: Persona | None, done: Done) -> None:

@@ -104,7 +104,7 @@ class ProviderError(Exception):
     """The one error a provider raises. `code` and `message` may be shown; neither holds a secret.
 
     Codes: refused_connection, timeout, rate_limited, unavailable, bad_response, truncated, empty,
-    content_filter, authentication, invalid_request, unsupported, budget.
+    content_filter, authentication, invalid_request, unsupported, budget_exhausted.
     """
 
     code: str

@@ -18,6 +18,7 @@ import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
 from personas.providers.base import Audio, Delta, Done, Prompt, ProviderError, Transcription
+from personas.providers.counting import note_tokens
 from personas.providers.limits import Limits, Patience
 from personas.providers.loop_clients import LoopClients
 from personas.providers.messages import chat_messages
@@ -151,6 +152,7 @@ class OpenAIProvider:
         try:
             async with asyncio.timeout_at(self._limits.start().ends_at):
                 answer = await client.embeddings.create(model=model, input=texts)
+            note_tokens(getattr(getattr(answer, "usage", None), "prompt_tokens", None))
             vectors = {item.index: item.embedding for item in answer.data}
             return _checked_vectors([vectors[index] for index in range(len(texts))])
         except FAILURES as error:

@@ -1,5 +1,6 @@
 import pytest
 
+from personas import budget, own_keys
 from personas.breaker import breaker
 from tests.fakes.openai_server import OpenAIServer
 
@@ -13,6 +14,13 @@ def server():
 @pytest.fixture(autouse=True)
 def _rested_breaker():
     breaker.forget()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered_of_accounts():
+    own_keys.forget()
+    yield
+    budget.forget()
 
 
 @pytest.fixture
