@@ -1,7 +1,9 @@
 """Addresses in one written form, and the contact that an address leads to."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import idna
 import phonenumbers
@@ -9,12 +11,16 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.api.models import Account
-from crm.models import Contact, ContactAddress
+from crm import sessions
+from crm.models import Contact, ContactAddress, ContactMerge
 
 LONGEST_EMAIL = 254  # characters, RFC 5321 4.5.3.1.3
+E164_DIGITS = (8, 15)  # fewest that are a whole number anywhere, most that ITU-T E.164 allows
+MOST_MERGES = 8  # that a reference follows, from contact to contact
 FACTS = ("company", "role", "language", "time_zone", "preferences", "fields")
 Kind = ContactAddress.Kind
 _valid_email = EmailValidator()
@@ -22,6 +28,14 @@ _valid_email = EmailValidator()
 
 class InvalidAddress(ValueError):  # noqa: N818  the seam's name
     """An address that cannot be used; its text is for people."""
+
+
+class AddressTaken(ValueError):  # noqa: N818
+    """An address that leads to another contact of the account."""
+
+    def __init__(self, kind: str, contact: Contact) -> None:
+        super().__init__(kind)
+        self.kind, self.contact = kind, contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +64,20 @@ def normalise_email(text: str) -> str:
 
 
 def normalise_phone(text: str, region: str = "") -> str:
-    """E.164. A number without a country code is read as one of `region` (two letters)."""
+    """E.164. A number without a country code is read as one of `region` (two letters).
+
+    A number of E.164's form that no numbering plan knows is taken as it is: test data and new prefixes look
+    like that, and whoever calls it finds out.
+    """
+    given = str(text).strip()[:60]
     try:
-        number = phonenumbers.parse(str(text).strip()[:60], region.upper() or None)
+        number = phonenumbers.parse(given, region.upper() or None)
     except phonenumbers.NumberParseException:
         raise InvalidAddress(_("This is not a phone number. Write it with its country code: +49 …")) from None
     if not phonenumbers.is_possible_number(number):
+        digits = "".join(letter for letter in given if letter in "0123456789")
+        if given.startswith("+") and E164_DIGITS[0] <= len(digits) <= E164_DIGITS[1]:
+            return f"+{digits}"
         raise InvalidAddress(_("This phone number has too few or too many digits."))
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
@@ -112,12 +134,16 @@ def _addresses(*, email: str, phone: str, external_id: str) -> list[Address]:
 
 def _found(account: Account, addresses: list[Address]) -> Contact | None:
     """The contact of the first address that is known, in the order email, phone, external id."""
+    by_kind = {row.kind: row.contact for row in _leading_to(account, addresses)}
+    return next((by_kind[address.kind] for address in addresses if address.kind in by_kind), None)
+
+
+def _leading_to(account: Account, addresses: Sequence[Address]) -> list[ContactAddress]:
     condition = Q()
     for address in addresses:
         condition |= Q(kind=address.kind, value=address.value)
-    rows = ContactAddress.objects.for_account(account).filter(condition).select_related("contact")
-    by_kind = {row.kind: row.contact for row in rows}
-    return next((by_kind[address.kind] for address in addresses if address.kind in by_kind), None)
+    rows = ContactAddress.objects.for_account(account).select_related("contact__account")
+    return list(rows.filter(condition)) if addresses else []
 
 
 def _made(account: Account, addresses: list[Address], *, source: str, facts: dict[str, Any]) -> Contact:
@@ -151,11 +177,15 @@ def _complete(contact: Contact, addresses: list[Address], *, source: str, facts:
 
 
 def _add_addresses(contact: Contact, addresses: list[Address], *, source: str) -> None:
+    """Adds those that lead to nobody yet. One that is somebody else's may mean that they are one person."""
     has_primary = set(contact.addresses.filter(is_primary=True).values_list("kind", flat=True))
     ContactAddress.objects.bulk_create(
         [_row(contact, a, source=source, is_primary=a.kind not in has_primary) for a in addresses],
         ignore_conflicts=True,
     )
+    others = [row.contact for row in _leading_to(contact.account, addresses) if row.contact_id != contact.pk]
+    if others:
+        ContactMerge.propose((contact, other, [ContactMerge.Reason.ADDRESS]) for other in others)
 
 
 def email_of(contact: Contact) -> str:
@@ -174,3 +204,106 @@ def _primary(contact: Contact, kind: str) -> str:
     rows = [row for row in contact.addresses.all() if row.kind == kind]
     rows.sort(key=lambda row: (not row.is_primary, row.pk))
     return str(rows[0].value) if rows else ""
+
+
+def reference_of(contact: Contact) -> str:
+    """What the CRM API calls a user's id: the caller's own id of them where they have one, else ours."""
+    external = _primary(contact, Kind.EXTERNAL_ID)
+    # A slash would end the id in a path.
+    return external if external and "/" not in external else str(contact.pk)
+
+
+def find(account: Account, reference: str) -> Contact | None:
+    """The contact of an id of ours or of the caller's own; of a merged one, the contact it became part of.
+
+    With its account and addresses. Also a deactivated contact: `is_active` says so.
+    """
+    rows = Contact.objects.for_account(account).select_related("account").prefetch_related("addresses")
+    found = None
+    if key := _uuid(reference):
+        found = rows.filter(pk=key).first()
+    if found is None and 0 < len(reference) <= 320:
+        value = reference.strip()
+        found = rows.filter(addresses__kind=Kind.EXTERNAL_ID, addresses__value=value).first()
+    for _step in range(MOST_MERGES):
+        # What was merged away is inactive, so that the usual contact costs no query here.
+        if found is None or found.is_active:
+            break
+        into = ContactMerge.objects.filter(removed=found, state=ContactMerge.State.MERGED).values("kept")
+        onward = rows.filter(pk__in=into).first()
+        if onward is None:
+            break
+        found = onward
+    return found
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def create(account: Account, *, email: str, phone: str = "", source: str = "api", **facts: Any) -> Contact:
+    """A new contact with addresses that nobody of the account has. Raises InvalidAddress or AddressTaken."""
+    addresses = _addresses(email=email, phone=phone, external_id="")
+    _refuse_taken(account, addresses)
+    try:
+        with transaction.atomic():
+            return _made(account, addresses, source=source, facts=facts)
+    except IntegrityError:
+        _refuse_taken(account, addresses)  # another caller was first
+        raise
+
+
+def _refuse_taken(account: Account, addresses: Sequence[Address], *, contact: Contact | None = None) -> None:
+    others = [
+        row for row in _leading_to(account, addresses) if contact is None or row.contact_id != contact.pk
+    ]
+    if others:
+        first = min(others, key=lambda row: [a.kind for a in addresses].index(row.kind))
+        raise AddressTaken(first.kind, first.contact)
+
+
+def change(contact: Contact, facts: Mapping[str, Any], *, email: str = "", phone: str | None = "") -> None:
+    """New facts, and a new primary address of a kind; None takes all phone numbers away.
+
+    The former primary address is replaced: it was wrong, or is no longer theirs.
+    Raises InvalidAddress or AddressTaken; then nothing is changed.
+    """
+    given = _addresses(email=email, phone=phone or "", external_id="") if email or phone else []
+    _refuse_taken(contact.account, given, contact=contact)
+    try:
+        with transaction.atomic():
+            Contact.objects.filter(pk=contact.pk).update(**facts, updated_at=timezone.now())
+            if phone is None:
+                contact.addresses.filter(kind=Kind.PHONE).delete()
+            for address in given:
+                _make_primary(contact, address)
+    except IntegrityError:
+        _refuse_taken(contact.account, given, contact=contact)
+        raise
+
+
+def _make_primary(contact: Contact, address: Address) -> None:
+    rows = ContactAddress.objects.filter(contact=contact, kind=address.kind)
+    known, primary = rows.filter(value=address.value).first(), rows.filter(is_primary=True).first()
+    if known is not None and primary is not None and known.pk == primary.pk:
+        return
+    if known is not None:
+        rows.filter(is_primary=True).update(is_primary=False)
+        rows.filter(pk=known.pk).update(is_primary=True)
+    elif primary is not None:
+        rows.filter(pk=primary.pk).update(
+            value=address.value, as_given=address.as_given, is_verified=False, source="api"
+        )
+    else:
+        _row(contact, address, source="api", is_primary=True).save()
+
+
+def deactivate(contact: Contact) -> int:
+    """They cannot chat, and are not written to or called any more. Gives how many sessions that ended."""
+    with transaction.atomic():
+        Contact.objects.filter(pk=contact.pk).update(is_active=False, updated_at=timezone.now())
+        contact.is_active = False
+        return sessions.revoke_all(contact)

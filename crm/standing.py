@@ -9,6 +9,9 @@ from crm.recognising import corrected_words
 # Not understood this often on one question, it is left and the next one asked.
 MOST_UNCLEAR = 2
 ANSWERED, SKIPPED, REFUSED = "answered", "skipped", "refused"
+# Acts of the system's notes between which staff speak (crm/talk.py writes them); pages wait for no reply
+# in between.
+TAKEN_OVER, HANDED_BACK = "taken_over", "handed_back"
 
 
 @dataclass(slots=True)
@@ -34,12 +37,25 @@ class Standing:
 
 def stand(brief: Brief, talk: Sequence[Said]) -> Standing:
     standing = Standing()
+    to_staff = {id(said) for said in said_to_staff(talk)}
     for said in talk:
         if said.author == "persona":
             _persona(standing, said)
-        elif said.author == "person":
+        # What is said to staff answers them, not the question that was open before they came.
+        elif said.author == "person" and id(said) not in to_staff:
             _person(brief, standing, said)
     return standing
+
+
+def said_to_staff(talk: Sequence[Said]) -> list[Said]:
+    """The person's messages between the notes of a takeover and of its end."""
+    found, with_staff = [], False
+    for said in talk:
+        if said.author == "system" and said.act in (TAKEN_OVER, HANDED_BACK):
+            with_staff = said.act == TAKEN_OVER
+        elif said.author == "person" and with_staff:
+            found.append(said)
+    return found
 
 
 def _persona(standing: Standing, said: Said) -> None:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from crm.models import Contact, Conversation, MediaFile, Message
 from crm.models.contacts import Channel
 from crm.signals import after_commit, conversation_closed, message_recorded
+from crm.standing import HANDED_BACK, TAKEN_OVER
 from personas import speaking
 from personas.models import Persona
 from personas.providers.base import TurnPlan
@@ -25,8 +26,6 @@ LONGEST_TEXT = 4_000  # characters of one message of a person
 # goes on.
 TURN_PATIENCE = timedelta(seconds=10)
 
-# What the system's own notes of these moves carry as their `act`: pages wait for no reply in between.
-TAKEN_OVER, HANDED_BACK = "taken_over", "handed_back"
 
 PERSON = Message.Author.PERSON
 
@@ -155,7 +154,7 @@ def _append(conversation: Conversation, *, with_reply: bool = False, **fields: A
     if by_person:
         rows = rows.filter(state=Conversation.State.OPEN)
     now = timezone.now()
-    if not rows.update(last_seq=F("last_seq") + 1 + with_reply, last_activity_at=now):
+    if not rows.update(last_seq=F("last_seq") + 1 + int(with_reply), last_activity_at=now):
         raise TalkClosed(_("This conversation has ended."))
     last_seq, last = _latest(conversation)
     if by_person and _persona_answers(conversation):

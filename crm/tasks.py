@@ -7,7 +7,7 @@ from celery import shared_task
 from django.db.models import F
 from django.utils import timezone
 
-from crm import erasure, replies, turns
+from crm import erasure, likeness, merging, replies, sessions, turns
 from crm.models import Conversation, Message
 from crm.talk import TURN_PATIENCE
 
@@ -33,6 +33,15 @@ def sweep() -> None:
         asyncio.run(write_replies(waiting))
     for erasure_id in erasure.due().values_list("pk", flat=True)[:MOST_AT_ONCE]:
         run_erasure.delay(str(erasure_id))
+    tidy.delay()
+
+
+@shared_task(name="crm.tasks.tidy")
+def tidy() -> None:
+    """What nobody waits for, apart from the sweep so that it cannot hold replies up."""
+    sessions.sweep_ended()
+    merging.sweep()
+    likeness.search_on()
 
 
 def unanswered() -> list[int]:

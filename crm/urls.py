@@ -2,10 +2,23 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from crm.api.chat import chat
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
+from crm.api.ratings import MessageRating
+from crm.api.sessions import SessionCreate, SessionExtend, SessionRevoke, SessionValidate, UserSessions
+from crm.api.talk_search import TalkSearch
 from crm.api.talks import TalkDetail, TalkMessages
+from crm.api.user_talks import Reset, TalkAnalytics, UserTalk, UserTalks
+from crm.api.users import UserByEmail, UserCreate, UserDetail, UserList, UserStats, UserUpdate
+from crm.assistant import ask, assistant, rate_reply
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("chat", chat, name="agents-chat"),  # type: ignore[arg-type]
+    path("api/v1/chat/messages/<int:message_id>/rating", MessageRating.as_view(), name="chat-rating"),
+    path("assistant/", assistant, name="assistant"),
+    path("assistant/ask", ask, name="assistant-ask"),
+    path("assistant/<uuid:conversation_id>", assistant, name="assistant-talk"),
+    path("assistant/messages/<int:message_id>/rating", rate_reply, name="assistant-rate"),
     path("api/v1/contacts", ContactList.as_view(), name="contacts"),
     path("api/v1/contacts/<uuid:contact_id>", ContactDetail.as_view(), name="contact"),
     path("api/v1/contacts/<uuid:contact_id>/timeline", ContactTimeline.as_view(), name="contact-timeline"),
@@ -13,4 +26,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/contacts/<uuid:contact_id>/erase", ContactErase.as_view(), name="contact-erase"),
     path("api/v1/talks/<uuid:talk_id>", TalkDetail.as_view(), name="talk"),
     path("api/v1/talks/<uuid:talk_id>/messages", TalkMessages.as_view(), name="talk-messages"),
+    path("sessions/create", SessionCreate.as_view(), name="session-create"),
+    path("sessions/validate/<str:token>", SessionValidate.as_view(), name="session-validate"),
+    path("sessions/extend/<str:token>", SessionExtend.as_view(), name="session-extend"),
+    path("sessions/revoke/<str:token>", SessionRevoke.as_view(), name="session-revoke"),
+    path("sessions/user/<str:user_id>", UserSessions.as_view(), name="user-sessions"),
+    path("crm/create_user", UserCreate.as_view(), name="user-create"),
+    path("crm/users", UserList.as_view(), name="users"),
+    path("crm/users/find/<str:email>", UserByEmail.as_view(), name="user-by-email"),
+    path("crm/users/<str:user_id>", UserDetail.as_view(), name="user"),
+    path("crm/users/<str:user_id>/stats", UserStats.as_view(), name="user-stats"),
+    path("crm/update_user/<str:user_id>", UserUpdate.as_view(), name="user-update"),
+    path("crm/conversations/<str:user_id>", UserTalks.as_view(), name="user-talks"),
+    path("crm/conversations/<str:user_id>/<str:conversation_id>", UserTalk.as_view(), name="user-talk"),
+    path("crm/analytics", TalkAnalytics.as_view(), name="user-analytics"),
+    path("crm/search", TalkSearch.as_view(), name="user-search"),
+    path("reset", Reset.as_view(), name="user-reset"),
 ]

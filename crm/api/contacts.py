@@ -17,6 +17,7 @@ from config.api.envelope import success
 from config.api.errors import NotFoundError
 from config.api.openapi import enveloped
 from crm import contacts, erasure
+from crm.api.user_records import PreferencesField
 from crm.models import Contact, ContactAddress, Erasure, TimelineEntry
 
 SCOPE = "crm"
@@ -30,6 +31,8 @@ class AddressSerializer(serializers.ModelSerializer):
 
 class ContactSerializer(serializers.ModelSerializer):
     addresses = AddressSerializer(many=True, read_only=True)
+    preferences = PreferencesField(required=False)
+    fields = PreferencesField(required=False)  # type: ignore[assignment]
 
     class Meta:
         model = Contact

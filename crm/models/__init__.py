@@ -4,6 +4,7 @@ from crm.models.access import AccessLink, Erasure
 from crm.models.consent import Consent, Suppression
 from crm.models.contacts import Contact, ContactAddress, TimelineEntry
 from crm.models.conversations import Conversation, MediaFile, Message
+from crm.models.merging import ContactMerge, Likeness, LikenessSearch, MovedRows
 from crm.models.sessions import Rating, SessionToken
 
 __all__ = [
@@ -11,10 +12,14 @@ __all__ = [
     "Consent",
     "Contact",
     "ContactAddress",
+    "ContactMerge",
     "Conversation",
     "Erasure",
+    "Likeness",
+    "LikenessSearch",
     "MediaFile",
     "Message",
+    "MovedRows",
     "Rating",
     "SessionToken",
     "Suppression",

@@ -1,6 +1,8 @@
 """A person, the addresses that lead to them, and the one timeline of what happened with them."""
 
 from django.db import models
+from django.db.models import F
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from config.api.ids import uuid7
@@ -40,6 +42,11 @@ class Contact(models.Model):
         indexes = [
             models.Index(fields=["account", "-created_at"], name="contact_newest"),
             models.Index(fields=["account", "name"], name="contact_by_name"),
+            # the figures of a day
+            models.Index(fields=["created_at"], name="contact_by_time"),
+            # the filters of the CRM API's list, in any case
+            models.Index("account", Upper("company"), F("created_at").desc(), name="contact_by_company"),
+            models.Index("account", Upper("role"), F("created_at").desc(), name="contact_by_role"),
         ]
 
     def __str__(self) -> str:

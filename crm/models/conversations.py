@@ -66,6 +66,10 @@ class Conversation(models.Model):
             models.Index(fields=["contact", "-last_activity_at"], name="conversation_of_contact"),
             # the sweep: open talks that went quiet
             models.Index(fields=["last_activity_at"], condition=Q(state="open"), name="conversation_quiet"),
+            # the figures of a day
+            models.Index(fields=["created_at"], name="conversation_by_time"),
+            # the admin's list of all accounts
+            models.Index(fields=["-last_activity_at", "-id"], name="conversation_latest_of_all"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -161,6 +165,10 @@ class Message(models.Model):
         indexes = [
             # the sweep: replies that stopped being written
             models.Index(fields=["heartbeat_at"], condition=Q(state="streaming"), name="message_streaming"),
+            # the figures of a day, and what came after they were counted
+            models.Index(fields=["created_at"], name="message_by_time"),
+            # the start page: replies that failed in the last day
+            models.Index(fields=["created_at"], condition=Q(state="failed"), name="message_failed"),
         ]
 
     def __str__(self) -> str:

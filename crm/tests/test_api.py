@@ -1,6 +1,7 @@
 """The API of people: the account's own, and nobody else's."""
 
 import pytest
+from django.test.client import encode_multipart
 from django.utils import timezone
 
 from config.api.models import AuditEntry
@@ -61,6 +62,16 @@ def test_facts_are_changed_and_noted(client, owner):
     response = client.patch(url, {"role": "Nurse"}, headers=owner, content_type="application/json")
     assert response.json()["data"]["role"] == "Nurse"
     assert AuditEntry.objects.filter(action="changed contact", target_id=contact.pk).exists()
+
+
+@pytest.mark.parametrize("value", ["null", "[1]", '"text"', "{"])
+def test_preferences_that_are_no_object_are_refused(client, owner, value):
+    """Found by schemathesis: a form field with the JSON null passed, and broke the row."""
+    body = encode_multipart("x", {"preferences": value})
+    url = f"/api/v1/contacts/{make_contact().pk}"
+    response = client.patch(url, body, headers=owner, content_type="multipart/form-data; boundary=x")
+    assert response.status_code == 400
+    assert response.json()["error"]["field"] == "preferences"
 
 
 def test_the_timeline_is_paged_newest_first(client, owner):

@@ -1,0 +1,368 @@
+"""A chat with the agents: whose talk it is, which agent answers, and the stored message whose reply begins.
+
+What a caller says is stored first; then an agent is chosen, by rules at once and by a model where they are
+unsure; then crm/replies.py writes the reply, whether the caller waits for it or not.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+from uuid import UUID, uuid5
+
+from django.db import IntegrityError, transaction
+from django.db.models import prefetch_related_objects
+from django.utils.translation import gettext as _
+
+from config.api.ids import uuid7
+from config.api.models import Account
+from config.api.threads import in_database
+from crm import contacts, replies, talk, timeline, turns
+from crm.models import Contact, ContactAddress, Conversation, Message
+from crm.models.contacts import Channel
+from crm.turns import Turn
+from personas import routing
+from personas.agents import BY_SLUG, CATEGORIES, GENERAL, agents_of, category_of
+from personas.models import Persona
+from personas.routing import Choice
+
+PLANNER = "crm.agents_plan.plan"
+LONGEST_ID = 200  # characters of a caller's id of a talk
+TITLE_CHARACTERS = 60
+T = TypeVar("T")
+
+
+class NoSuchTalk(Exception):  # noqa: N818
+    """The talk is another contact's, or none that agents answer in."""
+
+
+class NotTheSame(Exception):  # noqa: N818
+    """The session is one contact's, and the message names another."""
+
+
+class Deactivated(Exception):  # noqa: N818
+    """The contact was deactivated or erased: nobody chats as them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller wants answered. Without `conversation_id`, `session_id` names the talk; without either,
+    a message with a client id has a talk of its own, which the same id finds again.
+    """
+
+    message: str
+    client_message_id: str | None = None
+    user_id: str = ""
+    conversation_id: str = ""
+    session_id: str = ""
+    context: Mapping[str, Any] | None = None
+    agent: str = ""  # the one staff chose, which pins it
+    channel: str = Channel.API
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who writes, as the caller is told of them. `reference` is the id that the CRM API has for them."""
+
+    contact: Contact
+    reference: str
+    email: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A stored message. `choice` is None where no agent was chosen: it was known before, or staff speak."""
+
+    person: Person
+    conversation: Conversation
+    message: Message
+    turn: Turn | None
+    choice: Choice | None
+    agents: Mapping[str, Persona]
+    is_undecided: bool = False
+
+    @property
+    def shown_conversation_id(self) -> str:
+        """As the caller knows it: their own id where they gave one."""
+        return self.conversation.external_id or str(self.conversation.pk)
+
+    @property
+    def agent_slug(self) -> str:
+        """Who answers, as far as it is known before the reply."""
+        persona = self.turn.persona if self.turn is not None else self.conversation.persona
+        return persona.slug if persona is not None else ""
+
+
+# --- A message comes in ---------------------------------------------------------------------
+
+
+async def begin(account: Account, asked: Asked, *, contact: Contact | None = None) -> Received:
+    """Stores the message and begins its reply. A caller who leaves stops nothing of it.
+
+    `contact` is the one that a session lets write. Raises NoSuchTalk, NotTheSame, Deactivated,
+    contacts.InvalidAddress, and what talk.record_message raises.
+    """
+    return await _kept(_begun(account, asked, contact=contact))
+
+
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+async def _kept(work: Coroutine[Any, Any, T]) -> T:
+    # A task that nobody holds may be collected before it ends.
+    task = asyncio.create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    return await asyncio.shield(task)
+
+
+async def _begun(account: Account, asked: Asked, *, contact: Contact | None) -> Received:
+    received = await in_database(receive, account, asked, contact=contact)
+    if received.is_undecided and received.choice is not None:
+        choice = await routing.by_model(
+            asked.message, received.choice, account=account, persona=received.conversation.persona
+        )
+        received = await in_database(_decided, received, choice)
+    replies.ensure_reply(received.message.pk, received.turn)
+    return received
+
+
+def receive(account: Account, asked: Asked, *, contact: Contact | None = None) -> Received:
+    """One piece of database work: the contact and the talk are found or made, the message is stored."""
+    agents = agents_of(account)
+    talk_now = _going_on(account, asked, contact)
+    who = contact or (talk_now.contact if talk_now is not None else _contact_of(account, asked))
+    if not who.is_active or who.erased_at is not None:
+        raise Deactivated
+    who.account = account
+    person = _person(who)
+    if contact is not None and asked.user_id and not _is_called(who, asked.user_id):
+        raise NotTheSame
+    conversation = talk_now or _talk_of(who, asked, agents)
+    conversation.account, conversation.contact = account, who
+    _give_agent(conversation, agents)
+    _keep_context(conversation, asked.context)
+    known = _known(conversation, asked.client_message_id)
+    if known is not None:
+        return Received(person, conversation, known, None, None, agents)
+    return _store(Received(person, conversation, Message(), None, None, agents), asked)
+
+
+def _going_on(account: Account, asked: Asked, contact: Contact | None) -> Conversation | None:
+    """The talk that the caller's own id names, when it is of the user they name: the usual case, in two
+    queries for the talk and its person. None: it must be looked at more closely.
+    """
+    if not asked.conversation_id or contact is not None:
+        return None
+    rows = Conversation.objects.for_account(account).select_related("contact")
+    found = rows.filter(external_id=asked.conversation_id).order_by().first()
+    if found is None or found.brief.get("questions") or not found.contact.is_active:
+        return None
+    _person(found.contact)
+    return found if _is_called(found.contact, asked.user_id) else None
+
+
+def _give_agent(conversation: Conversation, agents: Mapping[str, Persona]) -> None:
+    """Its persona from those in memory; another one is read when it is asked for."""
+    for persona in agents.values():
+        if persona.pk == conversation.persona_id:
+            conversation.persona = persona
+
+
+def _store(received: Received, asked: Asked) -> Received:
+    conversation, agents = received.conversation, received.agents
+    choice = _choice(conversation, asked, agents)
+    if choice is None:
+        message, turn = turns.take(conversation, asked.message, asked.client_message_id)
+        return replace(received, message=message, turn=turn)
+    _assign(conversation, choice, agents)
+    if routing.asks_a_model(choice, conversation.persona):
+        message, is_new = talk.record_message(conversation, asked.message, asked.client_message_id)
+        return replace(received, message=message, choice=choice if is_new else None, is_undecided=is_new)
+    message, turn = turns.take(conversation, asked.message, asked.client_message_id)
+    if turn is not None:
+        _note_agent(turn, choice)
+    return replace(received, message=message, turn=turn, choice=choice)
+
+
+def _decided(received: Received, choice: Choice) -> Received:
+    """The agent that a model chose takes the turn of the stored message."""
+    _assign(received.conversation, choice, received.agents)
+    turn = turns.begin_turn(received.message.pk)
+    if not isinstance(turn, Turn):
+        return replace(received, choice=choice)
+    _note_agent(turn, choice)
+    return replace(received, turn=turn, choice=choice)
+
+
+def _note_agent(turn: Turn, choice: Choice) -> None:
+    turn.reply.persona, turn.reply.routing = turn.persona, choice.to_json()
+    Message.objects.filter(pk=turn.reply_id).update(persona=turn.persona, routing=turn.reply.routing)
+
+
+def _known(conversation: Conversation, client_id: str | None) -> Message | None:
+    if not client_id or not conversation.last_seq:
+        return None
+    rows = Message.objects.filter(conversation_id=conversation.pk, client_message_id=client_id)
+    found: Message | None = rows.first()
+    return found
+
+
+# --- Who writes, and where --------------------------------------------------------------------
+
+
+def _contact_of(account: Account, asked: Asked) -> Contact:
+    """An unknown user id is a new contact's own id."""
+    # Without one, clients of the documented API are known by their session.
+    reference = asked.user_id or f"session-{asked.session_id}"
+    known = contacts.find(account, reference)
+    if known is not None:
+        return known
+    return contacts.resolve(account, external_id=reference, source="chat")[0]
+
+
+def _person(contact: Contact) -> Person:
+    prefetch_related_objects([contact], "addresses")
+    return Person(
+        contact, contacts.reference_of(contact), contacts.email_of(contact), contacts.phone_of(contact)
+    )
+
+
+def _is_called(contact: Contact, reference: str) -> bool:
+    own = {row.value for row in contact.addresses.all() if row.kind == ContactAddress.Kind.EXTERNAL_ID}
+    return reference.strip() in {*own, str(contact.pk)}
+
+
+def _talk_of(contact: Contact, asked: Asked, agents: Mapping[str, Persona]) -> Conversation:
+    if asked.conversation_id:
+        found = _named(contact, asked.conversation_id)
+        return found or _new_talk(contact, asked, agents, key=uuid7(), external_id=asked.conversation_id)
+    key = _key_of(contact, asked)
+    found = Conversation.objects.filter(pk=key).first() if key else None
+    if found is not None and (found.is_open or _known(found, asked.client_message_id)):
+        return found
+    return _new_talk(contact, asked, agents, key=uuid7() if found is not None or key is None else key)
+
+
+def _key_of(contact: Contact, asked: Asked) -> UUID | None:
+    """The id of a talk that the caller gave no id: made from what they gave, so that the same finds it."""
+    if asked.session_id:
+        return uuid5(contact.pk, f"session {asked.session_id}")
+    return uuid5(contact.pk, f"message {asked.client_message_id}") if asked.client_message_id else None
+
+
+def _named(contact: Contact, given: str) -> Conversation | None:
+    """The contact's talk of this id, ours or the caller's. Raises NoSuchTalk for somebody else's."""
+    rows = Conversation.objects.for_account(contact.account)
+    found = rows.filter(external_id=given).first()
+    if found is None and (key := _uuid(given)) is not None:
+        found = rows.filter(pk=key).first()
+    if found is None:
+        return None
+    # The answers of an interview are given on its own page, where the person agreed to it.
+    if found.contact_id != contact.pk or found.brief.get("questions"):
+        raise NoSuchTalk
+    return found
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _new_talk(
+    contact: Contact, asked: Asked, agents: Mapping[str, Persona], *, key: UUID, external_id: str = ""
+) -> Conversation:
+    """A new talk under an id of our choosing; the one that another thread began under it at this moment."""
+    made = Conversation(
+        id=key,
+        account_id=contact.account_id,
+        contact=contact,
+        persona=agents[GENERAL],
+        planner=PLANNER,
+        brief={"language": contact.account.language},
+        title=" ".join(asked.message.split())[:TITLE_CHARACTERS],
+        channel=asked.channel,
+        external_id=external_id,
+    )
+    try:
+        with transaction.atomic():
+            made.save(force_insert=True)
+            _note_beginning(made)
+    except IntegrityError:
+        theirs = Conversation.objects.filter(pk=key).first()
+        found = theirs or _named(contact, external_id)
+        if found is None:
+            raise
+        return found
+    return made
+
+
+def _note_beginning(made: Conversation) -> None:
+    ref = {"kind": "conversation", "id": str(made.pk), "conversation": str(made.pk)}
+    title = _("Chat with an assistant")
+    timeline.write(made.contact, "chat_started", title, direction="in", channel=made.channel, ref=ref)
+
+
+def _keep_context(conversation: Conversation, context: Mapping[str, Any] | None) -> None:
+    if not context or conversation.brief.get("context") == context:
+        return
+    conversation.brief = {**conversation.brief, "context": dict(context)}
+    Conversation.objects.filter(pk=conversation.pk).update(brief=conversation.brief)
+
+
+# --- Which agent ------------------------------------------------------------------------------
+
+
+def _choice(conversation: Conversation, asked: Asked, agents: Mapping[str, Persona]) -> Choice | None:
+    """None where nothing is to be chosen: staff speak, or the talk is with a persona that is no agent."""
+    if asked.agent in agents:
+        pin(conversation, agents[asked.agent])
+    persona = conversation.persona
+    if conversation.taken_over_by_id is not None or persona is None:
+        return None
+    if conversation.agent_is_pinned:
+        return Choice(persona.slug, 1.0, "Staff chose this agent.", by="staff")
+    if persona.slug not in agents:
+        return None
+    choice = routing.by_rules(asked.message, current=persona.slug if conversation.last_seq else "")
+    if agents[choice.agent].status == Persona.Status.ACTIVE:
+        return choice
+    away = BY_SLUG[choice.agent].name
+    return replace(choice, agent=GENERAL, reason=f"{choice.reason} The {away} is switched off.", is_sure=True)
+
+
+def _assign(conversation: Conversation, choice: Choice, agents: Mapping[str, Persona]) -> None:
+    """The chosen agent speaks from now on. A pin that staff set at this moment wins."""
+    persona = agents.get(choice.agent)
+    if persona is None or conversation.agent_is_pinned:
+        return
+    fields: dict[str, Any] = {}
+    if conversation.persona_id != persona.pk:
+        fields["persona"] = persona
+    category = category_of(choice.agent)
+    # What staff call it stays.
+    if conversation.category != category and conversation.category in {"", *CATEGORIES}:
+        fields["category"] = category
+    rows = Conversation.objects.filter(pk=conversation.pk, agent_is_pinned=False)
+    if fields and rows.update(**fields):
+        for name, value in fields.items():
+            setattr(conversation, name, value)
+
+
+def pin(conversation: Conversation, persona: Persona) -> None:
+    """Staff choose who answers in this talk; the rules leave it alone from now on."""
+    if conversation.agent_is_pinned and conversation.persona_id == persona.pk:
+        return
+    fields = {"persona": persona, "agent_is_pinned": True, "category": category_of(persona.slug)}
+    Conversation.objects.filter(pk=conversation.pk).update(**fields)
+    for name, value in fields.items():
+        setattr(conversation, name, value)
+
+
+def unpin(conversation: Conversation) -> None:
+    Conversation.objects.filter(pk=conversation.pk).update(agent_is_pinned=False)
+    conversation.agent_is_pinned = False
