@@ -13,9 +13,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from config.system import heartbeats
-from config.system.models import Heartbeat, RequestFigure
+from config.system import admin_lists, heartbeats
+from config.system.models import Heartbeat, ProviderProbe, RequestFigure
 
+admin_lists.set_defaults()
 admin.site.unregister(User)
 admin.site.unregister(Group)
 # The schedule is written by settings.CELERY_BEAT_SCHEDULE; editing it here would be undone at the next start.
@@ -77,3 +78,12 @@ class RequestFigureAdmin(ReadOnlyAdmin):
     @display(description=_("Mean time (ms)"))  # type: ignore[untyped-decorator]
     def mean_milliseconds(self, figure: RequestFigure) -> int:
         return round(figure.total_milliseconds / figure.requests) if figure.requests else 0
+
+
+@admin.register(ProviderProbe)
+class ProviderProbeAdmin(ReadOnlyAdmin):
+    list_display = ["provider", "state", "milliseconds", "detail", "at"]
+
+    @display(description=_("State"), label={"up": "success", "down": "danger"})  # type: ignore[untyped-decorator]
+    def state(self, probe: ProviderProbe) -> tuple[str, Any]:
+        return ("up", _("answers")) if probe.is_reachable else ("down", _("does not answer"))

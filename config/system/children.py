@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -60,14 +61,19 @@ def start_redis() -> int:
 
 def run_web() -> None:
     from daphne.endpoints import build_endpoint_description_strings
+    from daphne.http_protocol import WebRequest
     from daphne.server import Server
 
     from config.system import figures, heartbeats
 
+    # Else Twisted reads every form, files included, on the event loop, only to throw the result away; and
+    # a form it cannot read it answers without a body. Django reads forms on a thread.
+    WebRequest._parsePOSTFormSubmission = False
+
     application = _application(settings.ASGI_APPLICATION)
-    heartbeats.keep_beating("web", also=figures.write)
+    heartbeats.keep_beating("web", also=figures.write_alive)
     share_the_interpreter()
-    Server(
+    server: Any = Server(
         application=application,
         endpoints=build_endpoint_description_strings(host=settings.HOST, port=settings.PORT),
         websocket_max_message_size=FRAME_BYTES,
@@ -75,7 +81,10 @@ def run_web() -> None:
         websocket_timeout=-1,
         server_name="rapport",
         verbosity=0,
-    ).run()
+        # A frame that is too large is told so (1009) instead of a dropped connection.
+        ready_callable=lambda: server.ws_factory.setProtocolOptions(failByDrop=False),
+    )
+    server.run()
 
 
 def share_the_interpreter() -> None:

@@ -176,10 +176,11 @@ def figures(request: HttpRequest) -> Iterator[Figure]:
 
 
 def completed_per_day(today: date) -> list[Bar]:
-    """The last days, oldest first, days without an interview included."""
+    """The last days, oldest first, days without an interview included. Today is counted now."""
     first = today - timedelta(days=CHART_DAYS - 1)
-    rows = DailyFigure.objects.filter(name=daily.COMPLETED, day__gte=first, day__lte=today)
+    rows = DailyFigure.objects.filter(name=daily.COMPLETED, day__gte=first, day__lt=today)
     numbers = dict(rows.order_by().values("day").annotate(total=Sum("value")).values_list("day", "total"))
+    numbers[today] = daily.within(Interview.objects.all(), "completed_at", *daily.day_bounds(today)).count()
     days = [first + timedelta(days=index) for index in range(CHART_DAYS)]
     highest = max([*numbers.values(), 1])
     return [bar(day, numbers.get(day, 0), index, highest) for index, day in enumerate(days)]

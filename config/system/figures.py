@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import IntegrityError
 from django.db.models import F
 
+from config.api import measures
 from config.system.models import RequestFigure
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,8 @@ class Minute:
     requests: int = 0
     errors: int = 0
     milliseconds: float = 0.0
+    retrievals: int = 0
+    retrieval_seconds: float = 0.0
 
 
 _lock = threading.Lock()
@@ -40,7 +44,17 @@ def take() -> dict[int, Minute]:
     with _lock:
         taken = dict(_minutes)
         _minutes.clear()
+    for number, measured in measures.take("retrieval").items():
+        minute = taken.setdefault(number, Minute())
+        minute.retrievals, minute.retrieval_seconds = measured.calls, measured.seconds
     return taken
+
+
+def write_alive() -> None:
+    """`write`, and a row for this minute even when nobody asked anything: this process was there."""
+    with _lock:
+        _minutes[int(time.time() // 60)]
+    write()
 
 
 def write() -> None:
@@ -63,6 +77,8 @@ def add_to_row(at: datetime, minute: Minute) -> None:
             requests=minute.requests,
             errors=minute.errors,
             total_milliseconds=round(minute.milliseconds),
+            retrievals=minute.retrievals,
+            retrieval_microseconds=round(minute.retrieval_seconds * 1_000_000),
         )
     except IntegrityError:
         raise_row(at, minute)
@@ -74,5 +90,7 @@ def raise_row(at: datetime, minute: Minute) -> bool:
             requests=F("requests") + minute.requests,
             errors=F("errors") + minute.errors,
             total_milliseconds=F("total_milliseconds") + round(minute.milliseconds),
+            retrievals=F("retrievals") + minute.retrievals,
+            retrieval_microseconds=F("retrieval_microseconds") + round(minute.retrieval_seconds * 1_000_000),
         )
     )

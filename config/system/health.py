@@ -100,14 +100,5 @@ def worker_beats() -> bool:
         return False
 
 
-def model_state() -> str:
-    """Whether a model's vendor is set up; nothing is asked of it."""
-    return "connected" if len(settings.PROVIDERS) > 1 else "not_configured"
-
-
-def storage_state() -> str:
-    return "s3" if settings.AWS_STORAGE_BUCKET_NAME else "folder"
-
-
 def now() -> str:
     return timezone.now().strftime("%Y-%m-%dT%H:%M:%SZ")

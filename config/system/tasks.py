@@ -5,10 +5,9 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from config.system import daily, heartbeats
-from config.system.models import DailyFigure, RequestFigure
+from config.system import daily, heartbeats, providers_probe
+from config.system.models import RequestFigure
 
-RECOUNT_EVERY = timedelta(minutes=5)
 REQUEST_FIGURES_KEPT = timedelta(days=14)
 
 
@@ -16,11 +15,7 @@ REQUEST_FIGURES_KEPT = timedelta(days=14)
 def sweep() -> None:
     heartbeats.forget_old()
     RequestFigure.objects.filter(minute__lt=timezone.now() - REQUEST_FIGURES_KEPT).delete()
-    if is_time_to_count():
-        daily.count_recent_days()
-
-
-def is_time_to_count() -> bool:
-    """Counting scans a day of rows, so that not every sweep does it: once in ten, by the clock."""
-    minute = timezone.now()
-    return minute.minute % (RECOUNT_EVERY.seconds // 60) == 0 or not DailyFigure.objects.exists()
+    if providers_probe.is_due():
+        providers_probe.look()
+    if daily.is_due():
+        daily.catch_up()

@@ -10,12 +10,14 @@ from campaigns.models import Delivery
 from config.system import daily, dashboard
 from config.system.models import DailyFigure
 from crm.models import Conversation, Message
+from interviews.models import Interview
 from knowledge.models import Document
 from tests.factories import (
     make_account,
     make_collection,
     make_contact,
     make_conversation,
+    make_guide,
     make_smtp_server,
 )
 
@@ -74,16 +76,29 @@ def test_a_failed_reply_counts_for_a_day(staff):
 
 
 def test_the_chart_has_a_table_with_the_same_numbers(staff):
-    DailyFigure.objects.create(
-        account=make_account(), name=daily.COMPLETED, day=timezone.now().date(), value=7
-    )
-    DailyFigure.objects.create(
-        account=make_account("b"), name=daily.COMPLETED, day=timezone.now().date(), value=4
-    )
+    yesterday = timezone.now().date() - timedelta(days=1)
+    DailyFigure.objects.create(account=make_account(), name=daily.COMPLETED, day=yesterday, value=7)
+    DailyFigure.objects.create(account=make_account("b"), name=daily.COMPLETED, day=yesterday, value=4)
     shown = page(staff)
     assert "11 interviews completed in 14 days" in shown
     assert "<td>11</td>" in shown
     assert shown.count("<rect") == 14
+
+
+def test_an_interview_completed_just_now_is_in_the_chart_before_anything_was_counted(staff):
+    guide = make_guide()
+    talk = make_conversation(make_contact(guide.account))
+    Interview.objects.create(
+        account=guide.account,
+        guide=guide,
+        contact=talk.contact,
+        conversation=talk,
+        state=Interview.State.COMPLETED,
+        completed_at=timezone.now(),
+    )
+    assert "1 interview completed in 14 days" in page(staff)
+    daily.catch_up(until=timezone.now())
+    assert "1 interview completed in 14 days" in page(staff)
 
 
 def test_it_asks_the_same_number_of_questions_however_much_there_is(staff, django_assert_max_num_queries):
@@ -158,7 +173,8 @@ def test_emails_are_the_outbox_until_there_is_a_server(staff, rf):
 
 
 @pytest.mark.parametrize(
-    "address", ["auth/user/", "auth/user/add/", "system/heartbeat/", "system/requestfigure/"]
+    "address",
+    ["auth/user/", "auth/user/add/", "system/heartbeat/", "system/requestfigure/", "system/providerprobe/"],
 )
 def test_the_lists_of_the_installation_open(staff, address):
     assert staff.get(f"/admin/{address}").status_code == 200

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from config.api import measures
 from config.system import daily, figures, heartbeats, tasks
 from config.system.models import DailyFigure, Heartbeat, RequestFigure
 from crm.models import Contact
@@ -96,5 +97,28 @@ def test_a_day_begins_and_ends_at_midnight_utc():
 
 def test_the_sweep_counts_the_day_when_there_is_no_figure_yet():
     make_contact(make_account("mine"))
+    Contact.objects.update(created_at=timezone.now() - timedelta(minutes=1))
     tasks.sweep()
     assert DailyFigure.objects.filter(name="contacts_created", day=timezone.now().date()).exists()
+
+
+def test_a_quiet_minute_in_which_a_web_process_was_there_has_a_row():
+    figures.write_alive()
+    assert RequestFigure.objects.get().requests == 0
+
+
+def test_looking_for_passages_is_measured_by_minute():
+    measures.take("retrieval")
+    for milliseconds in (20, 40):
+        measures.note("retrieval", seconds=milliseconds / 1000, at=AT.timestamp())
+    count()
+    figures.write()
+    row = RequestFigure.objects.get()
+    assert (row.requests, row.retrievals, row.retrieval_microseconds) == (1, 2, 60_000)
+
+
+def test_where_nobody_takes_the_measures_the_oldest_are_forgotten():
+    measures.take("unused")
+    for minute in range(measures.MOST_MINUTES + 5):
+        measures.note("unused", seconds=1, at=minute * 60)
+    assert min(measures.take("unused")) == 5
