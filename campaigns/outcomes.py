@@ -1,6 +1,7 @@
 """What became of an attempt, written down: the delivery, its events, the timeline, the rules for errors."""
 
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,12 +17,15 @@ from campaigns.smtp import SmtpError
 from crm import consent, timeline
 from crm.models import Suppression, TimelineEntry
 from crm.models.contacts import Channel
+from interviews.models import Interview
 
 State = Delivery.State
 MAX_ATTEMPTS = 8
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=4)
 LOGIN_PAUSE = timedelta(minutes=15)
+# As interviews/fresh_links.py names its emails.
+FRESH_LINK = re.compile(r"fresh-link:([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}):")
 ERRORS_IN_A_ROW = 10  # after which a campaign pauses itself
 
 
@@ -136,15 +140,30 @@ def mark_sent(delivery: Delivery, *, reply: str, claim: str, keep: bool = False)
 
 
 def write_timeline(delivery: Delivery, *, at: datetime) -> None:
+    ref = {"kind": "delivery", "id": str(delivery.pk)}
+    if conversation := conversation_of(delivery):
+        ref["conversation"] = str(conversation)  # so that it goes when that talk is erased
     timeline.write(
         delivery.contact,
         "email_sent",
         _("Email sent: %(subject)s") % {"subject": delivery.subject},
         direction=TimelineEntry.Direction.OUT,
         channel=Channel.EMAIL,
-        ref={"kind": "delivery", "id": str(delivery.pk)},
+        ref=ref,
         at=at,
     )
+
+
+def conversation_of(delivery: Delivery) -> UUID | None:
+    """The talk an email leads to: an invitation's, or that of the interview a fresh link's key names."""
+    if delivery.recipient_id:
+        interviews = Interview.objects.filter(recipient=delivery.recipient_id)
+    elif found := FRESH_LINK.match(delivery.key):
+        interviews = Interview.objects.for_account(delivery.account).filter(pk=found[1])
+    else:
+        return None
+    conversation: UUID | None = interviews.values_list("conversation_id", flat=True).first()
+    return conversation
 
 
 def hold_back(delivery: Delivery, *, reason: str, claim: str) -> None:

@@ -207,6 +207,10 @@ class Interview(models.Model):
                 condition=Q(state__in=["started", "abandoned"]),
                 name="interview_under_way",
             ),
+            # the start page's chart and the figures of a day
+            models.Index(
+                fields=["completed_at"], condition=Q(completed_at__isnull=False), name="interview_completed"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -310,7 +314,9 @@ class ProcessingStep(models.Model):
         indexes = [
             models.Index(
                 fields=["not_before"], condition=Q(state__in=["waiting", "running"]), name="processing_due"
-            )
+            ),
+            # the start page: steps that gave up
+            models.Index(fields=["id"], condition=Q(state="failed"), name="processing_failed"),
         ]
 
     def __str__(self) -> str:

@@ -16,6 +16,8 @@ from interviews import extraction
 from interviews.models import Interview, ProcessingStep
 from interviews.progress import brief_of, talk_of
 from interviews.steps import LOOK_AGAIN, ORDER, WORK, NotYet, StepFailed, discard
+from knowledge.models import Document
+from knowledge.signals import SETTLED
 
 State = Interview.State
 Step = ProcessingStep.State
@@ -183,7 +185,7 @@ def _done(step: ProcessingStep, result: dict[str, object]) -> None:
 
 def _wait(step: ProcessingStep, waiting: NotYet) -> None:
     """Looking is not an attempt."""
-    _move(
+    moved = _move(
         step,
         Step.WAITING,
         result=waiting.result,
@@ -191,6 +193,21 @@ def _wait(step: ProcessingStep, waiting: NotYet) -> None:
         attempts=F("attempts") - 1,
         not_before=timezone.now() + LOOK_AGAIN,
     )
+    # It may have settled after we looked and before the step could be hurried.
+    if moved and Document.objects.filter(pk=waiting.result["document"], state__in=SETTLED).exists():
+        hurry(UUID(waiting.result["document"]))
+
+
+def hurry(document_id: UUID) -> bool:
+    """What waits for this document is due now. False when nothing waits for it."""
+    waiting = ProcessingStep.objects.filter(
+        interview__document=document_id, name=ProcessingStep.Name.KNOWLEDGE, state=Step.WAITING
+    )
+    interview_id = waiting.values_list("interview_id", flat=True).first()
+    if interview_id is None or not waiting.update(not_before=timezone.now()):
+        return False
+    wake(interview_id)
+    return True
 
 
 def _try_again(step: ProcessingStep, reason: str) -> None:

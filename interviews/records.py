@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from crm.briefs import Brief, GivenAnswer, Said, answers
 from crm.contacts import email_of
 from crm.models import Message
-from crm.standing import words_of_answer
+from crm.standing import said_to_staff, words_of_answer
 from interviews.models import Answer, Interview
 from interviews.progress import brief_of, talk_of
 from interviews.transcripts import Answered, Spoken, Transcript, moment
@@ -132,7 +132,7 @@ def _answer_note(answer: Answer) -> str:
 
 
 def sections_of(interview: Interview) -> list[Section]:
-    """One section per message that belongs to an answer, so that a citation opens that very message."""
+    """One section per message that tells something, so that a citation opens that very message."""
     brief, talk = brief_of(interview), talk_of(interview.conversation_id)
     asked = _asked_before(talk)
     by_seq = {said.seq: said for said in talk}
@@ -143,6 +143,9 @@ def sections_of(interview: Interview) -> list[Section]:
             for given in answers(brief, talk)
             if given.text
             for number, seq in enumerate(given.seqs)
+        ]
+        sections += [
+            _to_staff(said, asked=asked.get(said.seq, ""), person=person) for said in said_to_staff(talk)
         ]
         nothing = _("%(name)s answered no question of “%(guide)s”.") % {
             "name": person,
@@ -160,6 +163,12 @@ def _asked_before(talk: Sequence[Said]) -> dict[int, str]:
         elif said.author != Message.Author.SYSTEM:
             latest = said.text
     return asked
+
+
+def _to_staff(said: Said, *, asked: str, person: str) -> Section:
+    """What was answered to staff who had taken the interview over."""
+    answered = _("%(name)s answered: %(text)s") % {"name": person, "text": said.text}
+    return Section(text=f"{asked}\n{answered}".strip(), locator={"messages": [said.seq]})
 
 
 def _section(brief: Brief, given: GivenAnswer, said: Said, *, asked: str, person: str) -> Section:

@@ -1,11 +1,14 @@
 """Wake-ups of the interviews. The sweep finds from rows whatever a wake-up was lost for."""
 
+from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from django.dispatch import receiver
 
 from interviews import processing, starting
 from interviews.steps import LOOK_AGAIN
+from knowledge.signals import document_settled
 
 
 @shared_task(name="interviews.tasks.process")
@@ -17,6 +20,11 @@ def process(interview_id: str) -> None:
 @shared_task(name="interviews.tasks.finish")
 def finish(conversation_id: str) -> None:
     processing.finish(UUID(conversation_id))
+
+
+@receiver(document_settled, dispatch_uid="interviews.hurry")
+def _on_settled(sender: Any, document_id: UUID, **kwargs: Any) -> None:
+    processing.hurry(document_id)
 
 
 @shared_task(name="interviews.tasks.sweep")

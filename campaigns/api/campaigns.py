@@ -20,6 +20,7 @@ from config.api.envelope import success
 from config.api.errors import ConflictError, NotFoundError
 from config.api.models import Account
 from config.api.openapi import enveloped
+from config.api.owned import OwnedList, given, one_of
 from interviews.models import Guide
 
 EDITABLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
@@ -121,9 +122,7 @@ def campaign_of(request: Request, campaign_id: UUID) -> Campaign:
     rows = Campaign.objects.for_account(account_of(request)).select_related(
         "account", "guide__persona", "template__account", "smtp_server"
     )
-    found: Campaign | None = rows.filter(pk=campaign_id).first()
-    if found is None:
-        raise NotFoundError("campaign")
+    found: Campaign = one_of(rows, campaign_id, "campaign")
     return found
 
 
@@ -135,15 +134,13 @@ CampaignResponse = enveloped("CampaignResponse", CampaignSerializer())
 
 
 @extend_schema(tags=["Campaigns"])
-class CampaignList(generics.ListAPIView):
+class CampaignList(OwnedList):
     required_scope = SCOPE
     serializer_class = CampaignSerializer
-    ordering = "-created_at"
+    queryset = Campaign.objects.none()
 
-    def get_queryset(self) -> Any:
-        if getattr(self, "swagger_fake_view", False):
-            return Campaign.objects.none()
-        rows = Campaign.objects.for_account(account_of(self.request))
+    def rows_of(self, account: Account) -> Any:
+        rows = Campaign.objects.for_account(account)
         state = self.request.query_params.get("state")
         if state and state not in Campaign.State.values:
             raise serializers.ValidationError({"state": f"One of {', '.join(Campaign.State.values)}."})
@@ -167,9 +164,7 @@ class CampaignList(generics.ListAPIView):
         responses={201: CampaignResponse},
     )
     def post(self, request: Request) -> Response:
-        serializer = CampaignSerializer(data=request.data, context={"account": account_of(request)})
-        serializer.is_valid(raise_exception=True)
-        campaign = serializer.save()
+        campaign = given(CampaignSerializer, request).save()
         _audit(request, "created campaign", campaign)
         return shown(request, campaign.pk, 201)
 
@@ -194,9 +189,7 @@ class CampaignDetail(generics.GenericAPIView):
     )
     def patch(self, request: Request, campaign_id: UUID) -> Response:
         campaign = campaign_of(request, campaign_id)
-        context = {"account": account_of(request)}
-        serializer = CampaignSerializer(campaign, data=request.data, partial=True, context=context)
-        serializer.is_valid(raise_exception=True)
+        serializer = given(CampaignSerializer, request, campaign)
         if campaign.state not in EDITABLE:
             raise ConflictError(f"This campaign is {campaign.state}; only a draft can be changed.")
         # Conditional, so that a campaign started this moment keeps what it was started with.

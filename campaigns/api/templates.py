@@ -14,9 +14,10 @@ from campaigns.api import SCOPE
 from campaigns.models import EmailTemplate
 from config.api.authentication import account_of
 from config.api.envelope import success
-from config.api.errors import ConflictError, NotFoundError
+from config.api.errors import ConflictError
 from config.api.models import Account
 from config.api.openapi import enveloped
+from config.api.owned import OwnedList, given, one_of
 
 LONGEST_TEXT = 20_000
 LONGEST_HTML = 100_000
@@ -51,10 +52,10 @@ class TemplateSerializer(serializers.ModelSerializer):
             return [str(error)]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        def given(name: str) -> str:
+        def text_of(name: str) -> str:
             return str(attrs.get(name, getattr(self.instance, name, "")))
 
-        words = wording.Words(given("subject"), given("preheader"), given("text"), given("html"))
+        words = wording.Words(*map(text_of, ("subject", "preheader", "text", "html")))
         try:
             wording.check_words(words, columns=self._columns(self.context["account"]))
         except wording.TemplateError as error:
@@ -76,9 +77,7 @@ class TemplateSerializer(serializers.ModelSerializer):
 
 def template_of(account: Account, template_id: UUID) -> EmailTemplate:
     rows = EmailTemplate.objects.for_account(account).select_related("account")
-    found: EmailTemplate | None = rows.filter(pk=template_id).first()
-    if found is None:
-        raise NotFoundError("template")
+    found: EmailTemplate = one_of(rows, template_id, "template")
     return found
 
 
@@ -86,15 +85,13 @@ TemplateResponse = enveloped("EmailTemplateResponse", TemplateSerializer())
 
 
 @extend_schema(tags=["Campaigns"])
-class TemplateList(generics.ListAPIView):
+class TemplateList(OwnedList):
     required_scope = SCOPE
     serializer_class = TemplateSerializer
-    ordering = "-created_at"
+    queryset = EmailTemplate.objects.none()
 
-    def get_queryset(self) -> Any:
-        if getattr(self, "swagger_fake_view", False):
-            return EmailTemplate.objects.none()
-        return EmailTemplate.objects.for_account(account_of(self.request)).select_related("account")
+    def rows_of(self, account: Account) -> Any:
+        return EmailTemplate.objects.for_account(account).select_related("account")
 
     @extend_schema(operation_id="email_templates_list", summary="Email templates, newest first")
     def get(self, request: Request) -> Response:
@@ -107,8 +104,7 @@ class TemplateList(generics.ListAPIView):
         responses={201: TemplateResponse},
     )
     def post(self, request: Request) -> Response:
-        serializer = TemplateSerializer(data=request.data, context={"account": account_of(request)})
-        serializer.is_valid(raise_exception=True)
+        serializer = given(TemplateSerializer, request)
         serializer.save()
         return success(request, serializer.data, 201)
 
@@ -134,12 +130,7 @@ class TemplateDetail(generics.GenericAPIView):
         responses=TemplateResponse,
     )
     def patch(self, request: Request, template_id: UUID) -> Response:
-        account = account_of(request)
-        template = template_of(account, template_id)
-        serializer = TemplateSerializer(
-            template, data=request.data, partial=True, context={"account": account}
-        )
-        serializer.is_valid(raise_exception=True)
+        serializer = given(TemplateSerializer, request, template_of(account_of(request), template_id))
         serializer.save()
         return success(request, serializer.data)
 

@@ -1,4 +1,7 @@
-"""A sender in a process of its own, to be killed: python -m campaigns.tests.sending_child DB SERVER MODE."""
+"""A sender in a process of its own, to be killed: python -m campaigns.tests.sending_child DB SERVER MODE.
+
+It says that it is ready, and begins at the first line it is told.
+"""
 
 import os
 import sys
@@ -15,6 +18,7 @@ def main(database: str, server_id: int, *, holds: bool) -> None:
     from campaigns.models import SmtpServer
 
     print("ready", flush=True)
+    sys.stdin.readline()
     if holds:
         while sending.send_due(server_id).sent:
             pass

@@ -20,19 +20,20 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CONNECTIONS = 4
 
 
-def sender(campaign, mode="hold"):
+def senders(campaign, number, mode="hold"):
+    """Senders that wait for their start: loading Django takes them seconds, and they do it side by side."""
     database = str(connection.settings_dict["NAME"])
-    command = [
-        sys.executable,
-        "-m",
-        "campaigns.tests.sending_child",
-        database,
-        str(campaign.smtp_server_id),
-        mode,
-    ]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert child.stdout.readline() == "ready\n"
-    return child
+    words = ["-m", "campaigns.tests.sending_child", database, str(campaign.smtp_server_id), mode]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    children = [subprocess.Popen([sys.executable, *words], **pipes) for _ in range(number)]
+    for child in children:
+        assert child.stdout.readline() == "ready\n"
+    return children
+
+
+def begin(child):
+    child.stdin.write("go\n")
+    child.stdin.close()
 
 
 def wait_for(sink, count):
@@ -51,8 +52,8 @@ def test_a_sender_killed_again_and_again_loses_nothing_and_sends_nothing_twice()
     kills = 3
     with SmtpSink(Script(delay=0.004)) as sink:
         campaign = queued_campaign(sink, people=120, connections=CONNECTIONS)
-        for number in range(1, kills + 1):
-            child = sender(campaign)
+        for number, child in enumerate(senders(campaign, kills), 1):
+            begin(child)
             wait_for(sink, 25 * number)
             child.send_signal(signal.SIGKILL)
             ended(child)
@@ -75,7 +76,9 @@ def test_a_sender_killed_again_and_again_loses_nothing_and_sends_nothing_twice()
 def test_two_senders_at_once_send_everything_once():
     with SmtpSink(Script(delay=0.002)) as sink:
         campaign = queued_campaign(sink, people=80, connections=CONNECTIONS)
-        children = [sender(campaign, "share") for _number in range(2)]
+        children = senders(campaign, 2, "share")
+        for child in children:
+            begin(child)
         assert [ended(child) for child in children] == [0, 0]
     assert states_of(campaign) == {"sent": 80}
     taken = [one.recipient for one in sink.received]

@@ -40,7 +40,8 @@ def test_what_was_sent_is_cleared_and_stands_on_the_timeline():
     kinds = list(EmailEvent.objects.filter(delivery=delivery).values_list("kind", flat=True))
     assert kinds == ["queued", "claimed", "in_data", "sent"]
     entry = TimelineEntry.objects.get(contact=delivery.contact, kind="email_sent")
-    assert entry.ref == {"kind": "delivery", "id": str(delivery.pk)}
+    talk = str(delivery.recipient.interview.conversation_id)
+    assert entry.ref == {"kind": "delivery", "id": str(delivery.pk), "conversation": talk}
 
 
 def test_it_uses_no_more_connections_than_the_server_allows():

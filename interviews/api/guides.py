@@ -14,9 +14,10 @@ from rest_framework.response import Response
 from config.api.audit import record
 from config.api.authentication import account_of, caller_of
 from config.api.envelope import success
-from config.api.errors import ConflictError, NotFoundError
+from config.api.errors import ConflictError
 from config.api.models import Account
 from config.api.openapi import enveloped
+from config.api.owned import OwnedList, given, one_of
 from interviews.guides import LONGEST_QUESTION, MOST_QUESTIONS, change_guide, check_question, make_guide
 from interviews.models import Guide, Question
 from knowledge.models import Collection
@@ -113,27 +114,19 @@ GUIDE_RESPONSE = enveloped("GuideResponse", GuideSerializer())
 
 
 def guide_of(request: Request, guide_id: UUID) -> Guide:
-    found = (
-        Guide.objects.for_account(account_of(request))
-        .prefetch_related("questions")
-        .filter(pk=guide_id)
-        .first()
-    )
-    if found is None:
-        raise NotFoundError("guide")
+    rows = Guide.objects.for_account(account_of(request)).prefetch_related("questions")
+    found: Guide = one_of(rows, guide_id, "guide")
     return found
 
 
 @extend_schema(tags=["Guides"])
-class GuideList(generics.ListAPIView):
+class GuideList(OwnedList):
     required_scope = SCOPE
     serializer_class = GuideSerializer
-    ordering = "-created_at"
+    queryset = Guide.objects.none()
 
-    def get_queryset(self) -> Any:
-        if getattr(self, "swagger_fake_view", False):
-            return Guide.objects.none()
-        return Guide.objects.for_account(account_of(self.request)).prefetch_related("questions")
+    def rows_of(self, account: Account) -> Any:
+        return Guide.objects.for_account(account).prefetch_related("questions")
 
     @extend_schema(operation_id="guides_list", summary="Guides, newest first")
     def get(self, request: Request) -> Response:
@@ -146,8 +139,7 @@ class GuideList(generics.ListAPIView):
         responses={201: GUIDE_RESPONSE},
     )
     def post(self, request: Request) -> Response:
-        serializer = GuideSerializer(data=request.data, context={"account": account_of(request)})
-        serializer.is_valid(raise_exception=True)
+        serializer = given(GuideSerializer, request)
         guide = make_guide(account_of(request), **serializer.validated_data)
         _audit(request, "created guide", guide)
         return success(request, GuideSerializer(guide).data, 201)
@@ -175,10 +167,7 @@ class GuideDetail(generics.GenericAPIView):
     )
     def patch(self, request: Request, guide_id: UUID) -> Response:
         guide = guide_of(request, guide_id)
-        serializer = GuideSerializer(
-            guide, data=request.data, partial=True, context={"account": account_of(request)}
-        )
-        serializer.is_valid(raise_exception=True)
+        serializer = given(GuideSerializer, request, guide)
         changed = change_guide(guide, **serializer.validated_data)
         _audit(request, "changed guide", changed)
         return success(request, GuideSerializer(changed).data)

@@ -30,7 +30,7 @@ def test_a_follow_up_stands_with_the_question_that_was_really_asked():
     )
 
 
-def test_a_follow_up_of_staff_counts_as_the_question(django_user_model):
+def test_what_is_said_to_staff_is_kept_and_answers_no_question(django_user_model):
     interview = begin()
     say(interview, "A nurse.")
     staff = django_user_model.objects.create_user("sue", is_staff=True)
@@ -38,7 +38,10 @@ def test_a_follow_up_of_staff_counts_as_the_question(django_user_model):
     talk.take_over(conversation, staff)
     talk.staff_says(conversation, "On which ward?", staff=staff)
     talk.record_message(conversation, "The ward for children.")
-    assert sections_of(interview)[-1].text.startswith("Your work: On which ward?\n")
+    answer, to_staff = sections_of(interview)
+    assert answer.text == "Your work: What do you do at work?\nAda Lovelace answered: A nurse."
+    assert to_staff.text == "On which ward?\nAda Lovelace answered: The ward for children."
+    assert "The ward for children." in [one.text for one in transcript_of(interview).spoken]
 
 
 def test_of_a_correction_only_the_new_words_are_kept():

@@ -198,7 +198,7 @@ async def test_what_was_meant_is_on_record_while_the_model_still_writes(server):
             while not server.requests:  # noqa: ASYNC110 the fake has no event of this loop
                 await asyncio.sleep(0.01)
             # It is written with the next heartbeat.
-            while (await in_database(spoken, interview))[1]["act"] != "refuse":
+            while (await in_database(spoken, interview))[1]["act"] != "refuse":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await page.send(type="stop")
         await page.until("failed")
