@@ -6,7 +6,6 @@ For tests that watch it from outside, crash drills, benches and screenshots.
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 # What the suite's own conftest sets, and an installation must find out by itself.
@@ -32,12 +33,6 @@ NOT_INHERITED = (
 
 # Benches and drills measure the server, not its limits.
 NO_LIMITS = {"RAPPORT_RATE_PER_MINUTE": "10000000", "RAPPORT_RATE_PER_SECOND": "1000000"}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Installation:

@@ -13,50 +13,17 @@ import pytest
 
 from tests.fakes.openai_server import Behaviour, OpenAIServer
 from tests.installation import installation
+from tests.seats import live, take_seats
 
 # What a kill leaves is found sooner than in real life.
-SOON = {"RAPPORT_SWEEP_SECONDS": "3", "RAPPORT_LEASE_SECONDS": "10"}
+SOON = {"RAPPORT_SWEEP_SECONDS": "2", "RAPPORT_LEASE_SECONDS": "8"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("installation")]
-
-SEED = """
-import json, sys
-import django
-django.setup()
-from config.api.models import Account
-from crm.contacts import resolve
-from interviews.models import Guide, Question
-from interviews.starting import begin, invite
-from personas.models import Persona
-account, _ = Account.objects.get_or_create(slug="default", defaults={"name": "Crash"})
-persona = Persona.objects.create(account=account, slug="crash", name="Nora", kind="interviewer")
-guide = Guide.objects.create(account=account, persona=persona, name="Crash", goal="Try.", consent_text="Yes.")
-for number in range(int(sys.argv[1])):
-    text = f"Question {number}?"
-    Question.objects.create(guide=guide, position=number, key=f"q{number}", text=text, probe_depth=0)
-contact, _ = resolve(account, email="ada@example.com", name="Ada", source="test")
-invitation = invite(guide, contact)
-begin(invitation.interview.pk, consent_evidence={"test": True})
-print(json.dumps({"conversation": str(invitation.interview.conversation_id), "token": invitation.token,
-                  "interview": str(invitation.interview.pk)}))
-"""
-
-
-def seed(house, questions):
-    return json.loads(house.run("-c", SEED, str(questions)).splitlines()[-1])
 
 
 def rows(house, query, *values):
     with sqlite3.connect(house.folder / "rapport.sqlite3", timeout=20) as database:
         return database.execute(query, values).fetchall()
-
-
-def live(session, house, seat):
-    return session.ws_connect(
-        f"{house.url.replace('http', 'ws', 1)}/chat/{seat['conversation']}/live",
-        origin=house.url,
-        headers={"Cookie": f"rapport_link={seat['token']}"},
-    )
 
 
 async def frames_until(socket, *types):
@@ -90,7 +57,7 @@ async def test_a_reply_cut_off_by_kill_9_of_the_web_process_is_written_once_afte
             **SOON,
         }
         with installation(settings) as house:
-            seat = seed(house, 5)
+            (seat,) = take_seats(house, questions=5)
             said = uuid.uuid4().hex
             async with aiohttp.ClientSession() as session:
                 async with live(session, house, seat) as socket:
@@ -126,7 +93,7 @@ async def ask_again(session, house, seat, said, text):
 
 async def test_processing_cut_off_by_kill_9_of_the_workers_is_done_once():
     with installation(SOON) as house:
-        seat = seed(house, 1)
+        (seat,) = take_seats(house, questions=1)
         async with aiohttp.ClientSession() as session, live(session, house, seat) as socket:
             text = "I sort invoices by hand every Friday, which takes four hours."
             await socket.send_json({"type": "send", "client_message_id": uuid.uuid4().hex, "text": text})
