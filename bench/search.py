@@ -1,23 +1,32 @@
-"""How long finding passages takes among 10,000 chunks: by words, by vectors, and both.
+"""How long finding passages takes among 1,000, 10,000 and 100,000 chunks, and how many of the best come back.
 
 Baselines in the same run: a plain Python scan that counts the words of every chunk, one that multiplies
 out every vector, and both; and the database's own ranking: FTS5's bm25(), or GIN with ts_rank. Those know
 only the statistics of all tenants' texts together (ts_rank none at all).
 
-python -m bench.search [chunks]        on PostgreSQL: with DATABASE_URL
+Recall is the share of the ten best, as a scan of every chunk finds them, that a search gives back: by words,
+by words when the database finds the candidates (collections too large for memory), and by vectors.
+
+python -m bench.search [chunks …] [sqlite] [postgres]
 """
 
 import asyncio
 import hashlib
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
 
 from bench import report
 
-CHUNKS = 10_000
+SIZES = (1_000, 10_000, 100_000)
+RECALL_AT = 10
+RECALL_QUESTIONS = 10
+LEAST_RECALL = 0.99
+WRITTEN_AT_ONCE = 5_000
+LANES = ("sqlite", "postgres")
 WORDS_IN_A_CHUNK = 200
 VOCABULARY = 20_000
 DIMENSIONS = 384
@@ -30,6 +39,7 @@ MODEL = "bench"
 
 def prepare():
     os.environ.setdefault("RAPPORT_ENV", "test")
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
     os.environ.setdefault("RAPPORT_DATA", tempfile.mkdtemp(prefix="rapport-bench-"))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
@@ -79,6 +89,9 @@ def fill(chunk_count, rng, words, weights):
                 embedding_model=MODEL,
             )
         )
+        if len(rows) == WRITTEN_AT_ONCE:
+            Chunk.objects.bulk_create(rows, batch_size=500)
+            rows = []
     Chunk.objects.bulk_create(rows, batch_size=500)
     Collection.objects.filter(pk=collection.pk).update(chunk_count=chunk_count, token_count=tokens, version=1)
     settle()
@@ -130,7 +143,7 @@ def scan_of_words(collection):
     return work
 
 
-def scan_of_vectors(collection, vector):
+def scan_of_vectors(collection, vector, count=6):
     """Every vector read and multiplied out."""
     from array import array
 
@@ -144,7 +157,7 @@ def scan_of_vectors(collection, vector):
             (sum(x * y for x, y in zip(wanted, array("f", bytes(held)), strict=True)), pk)
             for pk, held in rows.iterator()
         ]
-        return sorted(scored, reverse=True)[:6]
+        return sorted(scored, reverse=True)[:count]
 
     return work
 
@@ -242,6 +255,56 @@ def measured(account, collection, *, asked, vector):
     return results, name
 
 
+def recall(collection, asked):
+    """Name → share of the ten best that came back, over some questions."""
+    from knowledge import keywords
+    from knowledge.words import question_terms
+
+    ways = {
+        "words: ours": lambda terms: keywords.scored_by_words(terms, [collection], limit=RECALL_AT),
+        "words: candidates from the database": lambda terms: keywords._scored_by_database(
+            terms, [collection]
+        )[:RECALL_AT],
+    }
+    wanted = [question_terms(question) for question in asked[:RECALL_QUESTIONS]]
+    shares = {name: [] for name in ways}
+    for terms, best in zip(wanted, the_best(collection, wanted), strict=True):
+        for name, way in ways.items():
+            shares[name].append(len(best & {one.chunk_id for one in way(terms)}) / len(best))
+    return {name: sum(values) / len(values) for name, values in shares.items()}
+
+
+def the_best(collection, wanted):
+    """The ten best chunks of each question, by looking at every chunk once."""
+    import heapq
+
+    from knowledge.keywords import bm25, statistics_of
+    from knowledge.models import Chunk
+
+    statistics = [statistics_of(terms, [collection]) for terms in wanted]
+    scored = [[] for _ in wanted]
+    rows = Chunk.objects.filter(collection=collection).values_list("pk", "terms", "token_count")
+    for pk, held, length in rows.iterator():
+        for place, terms in enumerate(wanted):
+            score = bm25(held, length, terms=terms, statistics=statistics[place])
+            if score:
+                push = heapq.heappush if len(scored[place]) < RECALL_AT else heapq.heappushpop
+                push(scored[place], (score, -pk))
+    return [{-pk for _, pk in best} for best in scored]
+
+
+def recall_of_vectors(collection, rng):
+    from knowledge.embedding import packed
+    from knowledge.vectors import closest
+
+    shares = []
+    for _ in range(SCANNED_QUESTIONS):
+        vector = packed([rng.gauss(0, 1) for _ in range(DIMENSIONS)])
+        best = {pk for _, pk in scan_of_vectors(collection, vector, count=RECALL_AT)("")}
+        shares.append(len(best & set(closest(collection, vector, limit=RECALL_AT))) / RECALL_AT)
+    return sum(shares) / len(shares)
+
+
 def compared(results, database, vendor):
     """Prints the ratios; whether every target is reached."""
     pairs = (
@@ -261,7 +324,8 @@ def compared(results, database, vendor):
     return all(reached)
 
 
-def main(chunk_count=CHUNKS):
+def one(chunk_count):
+    """One size on the database that the environment names; whether every target is reached."""
     prepare()
     from django.db import connection
 
@@ -280,16 +344,37 @@ def main(chunk_count=CHUNKS):
         asked = questions(rng, words, weights, QUESTIONS)
         vector = packed([rng.gauss(0, 1) for _ in range(DIMENSIONS)])
         results, database = measured(account, collection, asked=asked, vector=vector)
+        shares = recall(collection, asked)
+        shares["vectors: ours, exact"] = recall_of_vectors(collection, rng)
     finally:
         from config.api.threads import close_connections
 
         close_connections()
         connection.creation.destroy_test_db("", verbosity=0)
 
-    rows = [[name, median, late] for name, (median, late) in results.items()]
-    report.table("Milliseconds a question", ["", "p50", "p95"], rows)
-    sys.exit(0 if compared(results, database, connection.vendor) else 1)
+    rows = [[name, median, late, shares.get(name, "")] for name, (median, late) in results.items()] + [
+        [name, "", "", share] for name, share in shares.items() if name not in results
+    ]
+    report.table("Milliseconds a question", ["", "p50", "p95", f"recall@{RECALL_AT}"], rows)
+    enough = min(shares["words: ours"], shares["vectors: ours, exact"]) >= LEAST_RECALL
+    return compared(results, database, connection.vendor) and enough
+
+
+def main(arguments):
+    """Every size on both databases, each in a process of its own."""
+    from tests.run import database
+
+    sizes = [word for word in arguments if word.isdigit()] or list(map(str, SIZES))
+    codes = []
+    for lane in [word for word in arguments if word in LANES] or LANES:
+        with database(lane) as environment:
+            command = [sys.executable, "-m", "bench.search", "--one"]
+            whole = {**os.environ, **environment}
+            codes += [subprocess.run([*command, size], env=whole).returncode for size in sizes]
+    return max(codes)
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:2]))
+    if sys.argv[1:2] == ["--one"]:
+        sys.exit(0 if one(int(sys.argv[2])) else 1)
+    sys.exit(main(sys.argv[1:]))

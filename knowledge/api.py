@@ -1,5 +1,6 @@
 """Knowledge for integrations: collections, documents, and what became of a question."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -36,8 +37,18 @@ class CollectionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Collection
-        fields = ["id", "slug", "name", "description", "staff_may_read", "chunk_count", "created_at"]
-        read_only_fields = ["id", "chunk_count", "created_at"]
+        fields = [
+            "id",
+            "slug",
+            "name",
+            "description",
+            "staff_may_read",
+            "assistants_may_read",
+            "document_count",
+            "chunk_count",
+            "created_at",
+        ]
+        read_only_fields = ["id", "document_count", "chunk_count", "created_at"]
 
 
 class DocumentSerializer(serializers.ModelSerializer):
@@ -56,6 +67,9 @@ class DocumentSerializer(serializers.ModelSerializer):
             "state",
             "reason",
             "progress_percent",
+            "units_done",
+            "units_total",
+            "unit",
             "page_count",
             "chunk_count",
             "origin_kind",
@@ -74,14 +88,14 @@ class UploadSerializer(serializers.Serializer):
     title = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
 
 
-class RatingSerializer(serializers.Serializer):
+class AnswerThumbsSerializer(serializers.Serializer):
     thumbs = serializers.ChoiceField(choices=[1, -1], help_text="1: it helped; -1: it did not.")
     comment = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 
 
 COLLECTION = enveloped("KnowledgeCollection", CollectionSerializer())
 DOCUMENT = enveloped("KnowledgeDocument", DocumentSerializer())
-RATING = enveloped("AnswerRating", RatingSerializer())
+RATING = enveloped("AnswerRating", AnswerThumbsSerializer())
 
 
 def _collection(request: Request, slug: str) -> Collection:
@@ -136,7 +150,7 @@ class DocumentsView(generics.ListAPIView):
         if getattr(self, "swagger_fake_view", False):
             return Document.objects.none()
         rows = Document.objects.for_account(account_of(self.request)).select_related("collection")
-        rows = rows.defer("given_sections")
+        rows = rows.filter(superseded_at=None).defer("given_sections")
         query = self.request.query_params
         if slug := query.get("collection", ""):
             rows = rows.filter(collection=_collection(self.request, slug.replace("\x00", "")))
@@ -225,7 +239,7 @@ def file_response(document: Document) -> FileResponse:
     return FileResponse(
         stored,
         as_attachment=True,
-        filename=document.filename or "document",
+        filename=re.split(r"[/\\]", document.filename)[-1].strip(" .") or "document",
         content_type="application/octet-stream",
         headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"},
     )
@@ -236,10 +250,10 @@ class RatingView(APIView):
 
     required_scope = "knowledge"
 
-    @extend_schema(request=RatingSerializer, responses={200: RATING})
+    @extend_schema(request=AnswerThumbsSerializer, responses={200: RATING})
     def post(self, request: Request, question_id: UUID) -> Response:
         """Rate the answer to a question; rating again replaces the rating."""
-        serializer = RatingSerializer(data=request.data)
+        serializer = AnswerThumbsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         question = Question.objects.for_account(account_of(request)).filter(pk=question_id).first()
         if question is None:

@@ -3,15 +3,19 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from knowledge.words import terms_of
+from knowledge.words import count_of
 
 CHUNK_WORDS = 220  # about 300 tokens of a model
 OVERLAP_WORDS = 30
 CHARACTERS_PER_WORD = 12
-# A record is kept whole. Beyond this it could not be given to a model, and it is treated as prose.
-LONGEST_RECORD_WORDS = 2_000
+# A record is kept whole. Beyond this a model could hardly use it, and each part of it begins with its key.
+LONGEST_RECORD_WORDS = 1_000
+# Up to so many rows each is a chunk of its own, found and cited by itself. A larger table makes about as
+# many chunks, each of several rows.
+MOST_LONE_RECORDS = 5_000
+CHARACTERS_PER_TERM = 6
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])")
 PARAGRAPH_END = re.compile(r"\n\s*\n")
@@ -21,12 +25,14 @@ PARAGRAPH_END = re.compile(r"\n\s*\n")
 class Section:
     """A piece of text and where it is: {"page": 3}, {"row": 12}, {"messages": [4]}.
 
-    A record (a row, an element of a JSON list) is never cut in two; short neighbours share a chunk.
+    A record (a row, an element of a JSON list) is never cut in two, up to LONGEST_RECORD_WORDS. `key` is
+    what names it, its first columns, for the parts of a longer one.
     """
 
     text: str
     locator: dict[str, Any]
     is_record: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +44,45 @@ class Passage:
 
 
 def chunked(sections: Iterable[Section]) -> Iterator[Passage]:
-    """The chunks of a document, in order. Sections are never mixed, except rows of one table."""
+    """The chunks of a document, in order. Sections are never mixed, except rows of one large table."""
+    return (passage for passage, _ in chunked_with_progress(list(sections)))
+
+
+def chunked_with_progress(sections: Sequence[Section]) -> Iterator[tuple[Passage, int]]:
+    """Each chunk with how many sections have been read for it."""
+    room = _room_for_rows(sections)
     rows: list[Section] = []
     words = 0
-    for section in sections:
-        size = length(section.text)
-        if rows and (not _shares_a_chunk(rows[-1], section) or words + size > CHUNK_WORDS):
-            yield _of_rows(rows)
+    for done, section in enumerate(sections, start=1):
+        size = len(section.text) // CHARACTERS_PER_TERM
+        if rows and (not _shares_a_chunk(rows[-1], section) or words + size > room):
+            yield _of_rows(rows), done - 1
             rows, words = [], 0
-        if section.is_record and size <= LONGEST_RECORD_WORDS:
+        if section.is_record and not _is_too_long(section.text):
             rows.append(section)
             words += size
         else:
-            yield from _of_prose(section)
+            for passage in _of_long_record(section) if section.is_record else _of_prose(section):
+                yield passage, done
     if rows:
-        yield _of_rows(rows)
+        yield _of_rows(rows), len(sections)
+
+
+def _room_for_rows(sections: Sequence[Section]) -> int:
+    """How many words of rows share a chunk; fewer than any row has means that none do."""
+    records = [len(section.text) for section in sections if section.is_record]
+    if len(records) <= MOST_LONE_RECORDS:
+        return -1
+    return min(CHUNK_WORDS, -(-sum(records) // (CHARACTERS_PER_TERM * MOST_LONE_RECORDS)))
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text) > LONGEST_RECORD_WORDS and length(text) > LONGEST_RECORD_WORDS
 
 
 def length(text: str) -> int:
     """How many words it has; text without words (base64, one endless line) counts by its characters."""
-    return max(len(terms_of(text)), len(text) // CHARACTERS_PER_WORD)
+    return max(count_of(text), len(text) // CHARACTERS_PER_WORD)
 
 
 def _shares_a_chunk(before: Section, after: Section) -> bool:
@@ -72,33 +97,41 @@ def _of_rows(rows: Sequence[Section]) -> Passage:
     return Passage("\n".join(row.text for row in rows), locator)
 
 
+def _of_long_record(section: Section) -> Iterator[Passage]:
+    for passage in _of_prose(section):
+        named = not section.key or passage.text.startswith(section.key)
+        yield passage if named else Passage(f"{section.key}; {passage.text}", passage.locator)
+
+
 def _of_prose(section: Section) -> Iterator[Passage]:
-    pieces: list[str] = []
-    words = 0
+    pieces: list[Sized] = []
     fresh = False
-    for piece in _pieces(section.text):
-        size = length(piece)
-        if fresh and words + size > CHUNK_WORDS:
+    for text in _pieces(section.text):
+        piece = Sized(text, length(text))
+        if fresh and sum(kept.words for kept in pieces) + piece.words > CHUNK_WORDS:
             yield Passage(_joined(pieces), section.locator)
             pieces = _overlap(pieces)
-            words = sum(length(kept) for kept in pieces)
         pieces.append(piece)
-        words += size
         fresh = True
     if fresh and _joined(pieces).strip():
         yield Passage(_joined(pieces), section.locator)
 
 
-def _joined(pieces: Sequence[str]) -> str:
-    return "".join(pieces).strip()
+class Sized(NamedTuple):
+    text: str
+    words: int
 
 
-def _overlap(pieces: Sequence[str]) -> list[str]:
+def _joined(pieces: Sequence[Sized]) -> str:
+    return "".join(piece.text for piece in pieces).strip()
+
+
+def _overlap(pieces: Sequence[Sized]) -> list[Sized]:
     """The last sentences, so that a thought that crosses the border is found from both sides."""
-    kept: list[str] = []
+    kept: list[Sized] = []
     words = 0
     for piece in reversed(pieces):
-        words += length(piece)
+        words += piece.words
         if words > OVERLAP_WORDS:
             break
         kept.insert(0, piece)

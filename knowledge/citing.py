@@ -9,7 +9,7 @@ from django.urls import NoReverseMatch, reverse
 
 from knowledge.search import Passage
 
-MARK = re.compile(r"[ \t]?\[\s*(\d{1,9}(?:\s*[,;]\s*\d{1,9})*)\s*\]")
+MARK = re.compile(r"[ \t]?\[[\s,;]*(\d{1,9}(?:[\s,;]+\d{1,9})*)[\s,;]*\]")
 # What may still become a mark when the next piece comes.
 BEGUN = re.compile(r"[ \t]?(?:\[[\d\s,;]{0,40})?\Z")
 

@@ -97,9 +97,10 @@ def _best_of(
         scores[rows] += statistics.weight(term) * counts * (K1 + 1) / (counts + norms[rows])
     found = np.flatnonzero(scores)
     if limit is not None and len(found) > limit:
-        # All that equal the last one stay: their order is settled by their ids, among all segments.
         least = np.partition(scores[found], -limit)[-limit]
-        found = found[scores[found] >= least]
+        above, equal = found[scores[found] > least], found[scores[found] == least]
+        # Of equal ones those written first count, and rows are in that order. A table has thousands.
+        found = np.concatenate([above, equal[: limit - len(above)]])
     return [Scored(int(segment.ids[row]), float(scores[row])) for row in found]
 
 

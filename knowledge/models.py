@@ -14,7 +14,8 @@ class Collection(models.Model):
     """Documents that are searched together. Its slug is what the marketing API calls `rag_id`.
 
     `version` grows with every change of its chunks; a process that holds the vectors in memory reads
-    them again when the number differs. The counts are kept by ingestion, for BM25's average length.
+    them again when the number differs. The counts are kept by ingestion, for BM25's average length and
+    so that lists and figures never count rows.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -26,9 +27,16 @@ class Collection(models.Model):
         Persona, blank=True, related_name="collections", help_text="Who may read it."
     )
     staff_may_read = models.BooleanField(default=True)
+    assistants_may_read = models.BooleanField(
+        default=False, help_text="Every assistant of the account answers from it."
+    )
     version = models.PositiveBigIntegerField(default=0, editable=False)
     chunk_count = models.PositiveIntegerField(default=0, editable=False)
     token_count = models.PositiveBigIntegerField(default=0, editable=False)
+    character_count = models.PositiveBigIntegerField(default=0, editable=False, help_text="Of its chunks.")
+    document_count = models.PositiveIntegerField(default=0, editable=False)
+    size_bytes = models.PositiveBigIntegerField(default=0, editable=False, help_text="Of its files.")
+    changed_at = models.DateTimeField(null=True, editable=False, help_text="When its chunks last changed.")
     embedding_provider = models.CharField(max_length=40, blank=True)
     embedding_model = models.CharField(
         max_length=100, blank=True, help_text="Empty: the provider's own default."
@@ -54,6 +62,9 @@ class Document(models.Model):
     reading → queued (an attempt failed; again at `not_before`); failed, refused → queued (retry).
     A row whose file is not stored yet (`stored_at` is null) is never read. A ready document whose
     vectors are still to be made (`vectors_due`) is already found by its words.
+
+    One with `replaces_same_name` takes the place of older ones of its name at the moment it is ready:
+    they lose their chunks in the same transaction, are marked `superseded_at`, and are then removed.
     """
 
     class State(models.TextChoices):
@@ -76,6 +87,10 @@ class Document(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
     reason = models.TextField(blank=True, help_text="Why it failed or was refused, in words for staff.")
     progress_percent = models.PositiveSmallIntegerField(default=0)
+    # How far the reader is: 120 of 3,000 pages. Null where a file has no such parts.
+    units_done = models.PositiveIntegerField(null=True, editable=False)
+    units_total = models.PositiveIntegerField(null=True, editable=False)
+    unit = models.CharField(max_length=10, blank=True, editable=False, help_text="pages, rows or records.")
     page_count = models.PositiveIntegerField(null=True, blank=True)
     chunk_count = models.PositiveIntegerField(default=0)
     # Where it came from, given by the app that ingests: kind "upload", "interview", …; the id there;
@@ -87,6 +102,10 @@ class Document(models.Model):
     given_sections = models.JSONField(null=True, blank=True, editable=False)
     stored_at = models.DateTimeField(null=True, blank=True, editable=False)
     vectors_due = models.BooleanField(default=False, editable=False)
+    # When somebody last gave this content under this name: of two with one name the later one stays.
+    uploaded_at = models.DateTimeField(default=timezone.now, editable=False)
+    replaces_same_name = models.BooleanField(default=False, editable=False)
+    superseded_at = models.DateTimeField(null=True, blank=True, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(default=timezone.now)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -114,6 +133,15 @@ class Document(models.Model):
                 condition=Q(state="ready", vectors_due=True),
                 name="document_vectors_due",
             ),
+            # the sweep: what another has replaced and is still to be removed
+            models.Index(
+                fields=["superseded_at"], condition=Q(superseded_at__isnull=False), name="document_superseded"
+            ),
+            # the start page and a collection's health: what needs a person. Not partial: SQLite does not
+            # use a partial index for a condition that comes as parameters.
+            models.Index(fields=["state", "collection"], name="document_by_state"),
+            # how many of which type a collection has, from the index alone
+            models.Index(fields=["collection", "mime"], name="document_by_type"),
             # lists, newest first; delete and look up by file name; the document of an interview
             models.Index(fields=["collection", "-created_at"], name="document_newest"),
             models.Index(fields=["collection", "filename"], name="document_by_filename"),

@@ -1,17 +1,19 @@
 """Reads one untrusted file in a process of its own: `python -m knowledge.reading_process`.
 
 The file comes on standard input, the answer leaves as JSON on standard output: {"mime", "page_count",
-"pieces": [[text, locator, is_record], …]} or {"refused": "why"}. The process limits itself before it
-looks at a byte, has none of the parent's environment, and imports nothing of Django.
+"pieces": [[text, locator, is_record, key], …]} or {"refused": "why"}. How far it is goes to a pipe of its
+own. The process limits itself before it looks at a byte, has none of the parent's environment, and
+imports nothing of Django.
 """
 
 import json
+import os
 import resource
 import signal
 import sys
 from typing import Any
 
-from knowledge.formats.found import Found, RefusedFile
+from knowledge.formats.found import PROGRESS, Found, RefusedFile
 
 TOO_BIG = "Reading it needed more memory than is allowed."
 
@@ -68,12 +70,13 @@ def answer(content: bytes) -> dict[str, Any]:
         return {"refused": str(refusal)}
     except (MemoryError, RecursionError):
         return {"refused": TOO_BIG}
-    pieces = [[piece.text, piece.locator, piece.is_record] for piece in found.pieces]
+    pieces = [[piece.text, piece.locator, piece.is_record, piece.key] for piece in found.pieces]
     return {"mime": found.mime, "page_count": found.page_count, "pieces": pieces}
 
 
 def main() -> None:
-    memory_bytes, cpu_seconds, output_bytes = (int(value) for value in sys.argv[1:4])
+    memory_bytes, cpu_seconds, output_bytes, pipe = (int(value) for value in sys.argv[1:5])
+    PROGRESS.to = os.fdopen(pipe, "w", encoding="ascii")
     limit(memory_bytes=memory_bytes, cpu_seconds=cpu_seconds, output_bytes=output_bytes)
     result = answer(sys.stdin.buffer.read())
     json.dump(result, sys.stdout)

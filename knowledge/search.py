@@ -1,11 +1,15 @@
 """The one way to retrieve: passages of an account's collections for a question, best first."""
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
+from config.api.metadata import note_retrieval
 from config.api.models import Account
 from config.api.threads import in_database
 from knowledge import embedding, vectors
@@ -28,7 +32,8 @@ logger = logging.getLogger(__name__)
 class Passage:
     """A chunk that was found, with how well and why.
 
-    `score` is between 0 and 1; `keyword_score` is plain BM25; `vector_score` a cosine, or None.
+    `score` is between 0 and 1: the passage's rank among those found (1 the best) times the share of the
+    question that the best of them speak of. `keyword_score` is plain BM25; `vector_score` a cosine, or None.
     """
 
     number: int
@@ -57,10 +62,17 @@ class Fused:
 def readable_collections(
     account: Account, *, persona: Persona | None = None, staff: bool = False
 ) -> list[Collection]:
-    """The collections a persona was given, or those staff may read; neither gives none."""
+    """The collections a persona was given, or those staff may read; neither gives none.
+
+    An assistant also reads what the account opened to all its assistants: the documents collection, never
+    transcripts by itself.
+    """
     owned = Collection.objects.for_account(account)
     if persona is not None:
-        return list(owned.filter(personas=persona)[:MOST_COLLECTIONS])
+        given = Q(pk__in=persona.collections.through.objects.filter(persona=persona).values("collection"))
+        if persona.kind == Persona.Kind.ASSISTANT:
+            given |= Q(assistants_may_read=True)
+        return list(owned.filter(given)[:MOST_COLLECTIONS])
     return list(owned.filter(staff_may_read=True)[:MOST_COLLECTIONS]) if staff else []
 
 
@@ -80,9 +92,15 @@ async def passages_for(
     query = query.replace("\x00", " ").strip()
     if not query:
         return []
-    searched = await in_database(_owned, account, [collection.pk for collection in collections])
-    meaning = await _vectors_of(query, searched)
-    return await in_database(_passages, query, searched, meaning=meaning, limit=limit, min_score=min_score)
+    started = time.perf_counter()
+    try:
+        searched = await in_database(_owned, account, [collection.pk for collection in collections])
+        meaning = await _vectors_of(query, searched)
+        return await in_database(
+            _passages, query, searched, meaning=meaning, limit=limit, min_score=min_score
+        )
+    finally:
+        note_retrieval(seconds=time.perf_counter() - started)
 
 
 def _owned(account: Account, ids: Sequence[UUID]) -> list[Collection]:

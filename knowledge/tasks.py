@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.db.models import Q
 
-from knowledge import embedding, ingestion
+from knowledge import embedding, ingestion, replacing
 from knowledge.models import Document
 
 MOST_AT_ONCE = 200
@@ -22,6 +22,7 @@ def embed_document(document_id: str) -> None:
 @shared_task(name="knowledge.tasks.sweep")
 def sweep() -> None:
     ingestion.fail_what_never_arrived()
+    replacing.remove_superseded()
     for document_id in _due(ingestion.due()):
         read_document.delay(document_id)
     for document_id in _due(embedding.due()):

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 # A letter or digit, then letters, digits and the marks that belong to them (Indic vowels, Arabic points).
 MARKS = (
@@ -10,6 +11,7 @@ MARKS = (
     "\u0900-\u0903\u093a-\u094f\u0981-\u0983\u09bc-\u09cd"
 )
 WORD = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*")
+ASCII_WORD = re.compile("[A-Za-z0-9]+")
 LATIN_ACCENTS = re.compile("[\u0300-\u036f]")
 # Letters that are written with a stroke or joined, and that Unicode does not take apart.
 WHOLE_LETTERS = str.maketrans(
@@ -19,6 +21,9 @@ WHOLE_LETTERS = str.maketrans(
 UNSPACED = re.compile(
     "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f\U00020000-\U0002fa1f]+"
 )
+# A model, part or article number: letters and digits with marks between them. "X-200" is also one word,
+# the same as "X200", so that it is told from what has an X and a 200 somewhere.
+NUMBERED = re.compile(r"(?<![^\W_])[^\W_]{1,20}(?:[-./_][^\W_]{1,20}){1,3}(?![^\W_])")
 LONGEST_TERM = 64  # characters; longer runs are keys and hashes, and an index entry must stay small
 MOST_QUESTION_TERMS = 48
 
@@ -36,14 +41,23 @@ STOPWORDS = frozenset(
 
 def terms_of(text: str) -> list[str]:
     """Every word of a text in order: lower case, without accents, cut to an English stem."""
-    return [term for word in _words(text) for term in _terms_of_word(word)]
+    plain = _plain(text)
+    terms = [term for word in _words(plain) for term in _terms_of_word(word)]
+    return [*terms, *_numbered(plain)]
+
+
+def count_of(text: str) -> int:
+    """About how many terms a text has, without making them."""
+    return len(ASCII_WORD.findall(text)) if text.isascii() else len(terms_of(text))
 
 
 def question_terms(text: str) -> list[str]:
     """The distinct words worth searching for, at most 48. Common words count only if there are no others."""
-    words = list(_words(text[:20_000]))
+    plain = _plain(text[:20_000])
+    words = list(_words(plain))
     telling = [word for word in words if word not in STOPWORDS] or words
     found = dict.fromkeys(term for word in telling for term in _terms_of_word(word))
+    found |= dict.fromkeys(_numbered(plain))
     return list(found)[:MOST_QUESTION_TERMS]
 
 
@@ -52,11 +66,25 @@ def padded(terms: Sequence[str]) -> str:
     return "".join(f" {term} " for term in terms)
 
 
-def _words(text: str) -> Iterator[str]:
+def _plain(text: str) -> str:
+    """Lower case and without accents, whatever way it was typed."""
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKC", text).casefold().translate(WHOLE_LETTERS)
     folded = LATIN_ACCENTS.sub("", unicodedata.normalize("NFD", plain))
     # NFD also takes Hangul and kana apart; what is left of it is put together again.
-    return (match.group() for match in WORD.finditer(unicodedata.normalize("NFC", folded)))
+    return unicodedata.normalize("NFC", folded)
+
+
+def _words(plain: str) -> Iterator[str]:
+    return (match.group() for match in WORD.finditer(plain))
+
+
+def _numbered(plain: str) -> Iterator[str]:
+    for match in NUMBERED.finditer(plain):
+        joined = re.sub("[-./_]", "", match.group())
+        if not joined.isdigit() and any(map(str.isdigit, joined)):
+            yield joined[:LONGEST_TERM]
 
 
 def _terms_of_word(word: str) -> Iterator[str]:
@@ -81,13 +109,15 @@ def _pairs(run: str) -> Iterator[str]:
 
 
 VOWEL = re.compile("[aeiouy]")
+SYLLABLE = re.compile("[aeiouy]+[^aeiouy]+")
 
 
+@lru_cache(maxsize=50_000)  # a language uses few words often
 def stem(word: str) -> str:
     """A light English stem: plural, -ed, -ing, -ly and a last e are taken off (after Porter's first step)."""
     if len(word) < 3 or not word.isalpha():
         return word
-    return _without_e(_without_ending(_without_plural(word)))
+    return _without_e(_without_double_l(_without_ending(_without_plural(word))))
 
 
 def _without_plural(word: str) -> str:
@@ -112,6 +142,11 @@ def _without_ending(word: str) -> str:
         doubled = len(rest) > 3 and rest[-1] == rest[-2] and rest[-1] not in "lsz"
         return rest[:-1] if doubled else rest
     return word
+
+
+def _without_double_l(word: str) -> str:
+    """ "cancelling" and "cancel", but not "falling" and "fal" (Porter's step 5b)."""
+    return word[:-1] if word.endswith("ll") and len(SYLLABLE.findall(word)) > 1 else word
 
 
 def _without_e(word: str) -> str:

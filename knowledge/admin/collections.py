@@ -1,7 +1,7 @@
 """Collections: what is searched together, and who may read it."""
 
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -16,23 +16,29 @@ from knowledge.models import Collection
 
 @admin.register(Collection)
 class CollectionAdmin(ModelAdmin):
-    list_display = ["name", "slug", "account", "document_count", "passages", "staff_may_read", "created_at"]
-    list_filter = [("account", RelatedDropdownFilter), "staff_may_read"]
+    list_display = [
+        "name",
+        "slug",
+        "account",
+        "documents",
+        "passages",
+        "staff_may_read",
+        "assistants_may_read",
+        "created_at",
+    ]
+    list_filter = [("account", RelatedDropdownFilter), "staff_may_read", "assistants_may_read"]
     list_filter_submit = True
     list_select_related = ["account"]
     search_fields = ["name", "slug", "description"]
     show_full_result_count = False
     autocomplete_fields = ["account"]
     filter_horizontal = ["personas"]
-    readonly_fields = ["version", "chunk_count", "token_count", "created_at"]
+    readonly_fields = ["version", "document_count", "chunk_count", "token_count", "changed_at", "created_at"]
     actions = ["make_vectors_again"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
-        return super().get_queryset(request).annotate(document_count=Count("documents"))
-
     @display(description=_("Documents"), ordering="document_count")  # type: ignore[untyped-decorator]
-    def document_count(self, collection: Collection) -> int:
-        return int(getattr(collection, "document_count", 0))
+    def documents(self, collection: Collection) -> int:
+        return collection.document_count
 
     @display(description=_("Passages"), ordering="chunk_count")  # type: ignore[untyped-decorator]
     def passages(self, collection: Collection) -> int:

@@ -84,6 +84,16 @@ def only_one() -> Collection | None:
     return first[0] if len(first) == 1 else None
 
 
+def parts_in_words(document: Document) -> str:
+    """How far the reader is, while it reads."""
+    if document.state != Document.State.READING or not document.units_total:
+        return ""
+    words = {"pages": _("%(done)s of %(total)s pages"), "rows": _("%(done)s of %(total)s rows")}
+    text = words.get(document.unit, _("%(done)s of %(total)s records"))
+    done, total = f"{document.units_done or 0:,}", f"{document.units_total:,}"
+    return " · " + text % {"done": done, "total": total}
+
+
 @admin.register(Document)
 class DocumentAdmin(ModelAdmin):
     list_display = [
@@ -131,7 +141,7 @@ class DocumentAdmin(ModelAdmin):
     readonly_fields = [name for name in fields if name != "title"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
-        return super().get_queryset(request).defer("given_sections")
+        return super().get_queryset(request).filter(superseded_at=None).defer("given_sections")
 
     def get_urls(self) -> list[URLPattern]:
         site = self.admin_site.admin_view
@@ -155,9 +165,10 @@ class DocumentAdmin(ModelAdmin):
         if document.state in (Document.State.FAILED, Document.State.REFUSED):
             return "–"
         return format_html(
-            '<progress max="100" value="{0}" aria-label="{1}"></progress> {0} %',
+            '<progress max="100" value="{0}" aria-label="{1}"></progress> {0} %{2}',
             document.progress_percent,
             document.title,
+            parts_in_words(document),
         )
 
     @display(description=_("Open"))  # type: ignore[untyped-decorator]

@@ -2,14 +2,15 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import openpyxl
 from lxml import etree
 
-from knowledge.formats.found import Found, Piece, RefusedFile, bounded
-from knowledge.formats.records import MOST_COLUMNS, records_of
+from knowledge.formats.found import Found, Piece, RefusedFile, bounded, counted
+from knowledge.formats.records import records_of
 
 MOST_ENTRIES = 5_000
 MOST_EXPANDED = 300 * 1024 * 1024  # bytes of all parts
@@ -18,6 +19,17 @@ BOMB_RATIO = 200  # XML packs 5 to 20 times; nothing honest packs this much
 WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+# A SyntaxError is how both XML parsers complain.
+WHAT_DAMAGE_RAISES = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    zipfile.BadZipFile,
+)
 BOMB = "It unpacks to far more than its size (a zip bomb), so it was not opened."
 
 
@@ -126,15 +138,37 @@ def _is_heading(block: Any) -> bool:
 def _read_xlsx(content: bytes) -> Found:
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        pieces = list(bounded(piece for sheet in book.worksheets for piece in _sheet_records(sheet)))
-    except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, etree.XMLSyntaxError):
+        pieces = list(bounded(_workbook_records(book)))
+    except WHAT_DAMAGE_RAISES:
         raise RefusedFile("It begins like an Excel file, but it is damaged.") from None
     if not pieces:
         raise RefusedFile("Its sheets have no rows below a header.")
     return Found(XLSX, pieces)
 
 
+def _workbook_records(book: Any) -> Iterator[Piece]:
+    # What a file says of its own sizes is only good for telling how far we are.
+    total = sum(sheet.max_row or 0 for sheet in book.worksheets)
+    records = (piece for sheet in book.worksheets for piece in _sheet_records(sheet))
+    return counted(records, total=total, unit="rows")
+
+
 def _sheet_records(sheet: Any) -> Iterator[Piece]:
-    rows = sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS)
-    cells = (["" if value is None else str(value) for value in row] for row in rows)
-    return records_of(cells, {"sheet": sheet.title})
+    # Rows as they are: a stated width of 16,384 columns would make each of them so wide.
+    sheet.reset_dimensions()
+    return records_of(map(_cells, sheet.iter_rows(values_only=True)), {"sheet": sheet.title})
+
+
+def _cells(row: Sequence[Any]) -> list[str]:
+    """The texts of a row without the empty cells at its end, which only formatting made."""
+    cells = [_cell(value) for value in row]
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    # Excel has no dates without a time; nobody asks for midnight.
+    return str(value).removesuffix(" 00:00:00") if isinstance(value, datetime) else str(value)

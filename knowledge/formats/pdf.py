@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pypdfium2
 from pypdfium2 import PdfiumError
 
-from knowledge.formats.found import Found, Piece, RefusedFile, bounded
+from knowledge.formats.found import Found, Piece, RefusedFile, bounded, counted
 
 MOST_PAGES = 3_000
 # FPDF_GetLastError: 4 is FPDF_ERR_PASSWORD (fpdfview.h)
@@ -22,7 +22,7 @@ def read_pdf(content: bytes) -> Found:
     page_count = len(document)
     if page_count > MOST_PAGES:
         raise RefusedFile(f"It has {page_count:,} pages; the most that can be read is {MOST_PAGES:,}.")
-    pieces = list(bounded(_pages(document)))
+    pieces = list(bounded(counted(_pages(document), total=page_count, unit="pages")))
     if not pieces:
         raise RefusedFile(
             "No text was found in this PDF. It may be scanned: run text recognition (OCR), upload it again."

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from knowledge.formats.found import Found, Piece, RefusedFile, bounded
+from knowledge.formats.found import Found, Piece, RefusedFile, bounded, counted
 
 MOST_COLUMNS = 1_000
 LONGEST_FIELD = 200_000  # characters
@@ -16,7 +16,21 @@ MOST_JSON_DEPTH = 64
 DELIMITERS = (",", ";", "\t", "|")
 
 
-def record_text(names: Sequence[str], values: Sequence[str]) -> str:
+KEY_FIELDS = 3
+LONGEST_KEY_FIELD = 80  # characters
+
+
+def record(fields: Sequence[str], place: dict[str, Any]) -> Piece:
+    return Piece("; ".join(fields), place, is_record=True, key=_key_of(fields))
+
+
+def _key_of(fields: Sequence[str]) -> str:
+    """What names a record: its first short fields. A table begins with them, and people ask by them."""
+    short = (field for field in fields if len(field) <= LONGEST_KEY_FIELD)
+    return "; ".join(islice(short, KEY_FIELDS))
+
+
+def named_fields(names: Sequence[str], values: Sequence[str]) -> list[str]:
     """Each value with its name; values without a name are kept too, empty ones are not."""
     fields = []
     for index, value in enumerate(values):
@@ -24,7 +38,7 @@ def record_text(names: Sequence[str], values: Sequence[str]) -> str:
         if value:
             name = names[index].strip() if index < len(names) else ""
             fields.append(f"{name or f'Column {index + 1}'}: {value}")
-    return "; ".join(fields)
+    return fields
 
 
 # --- CSV ------------------------------------------------------------------------------------
@@ -67,7 +81,8 @@ def read_csv(text: str, delimiter: str) -> Found:
     columns = text.lstrip("\n").partition("\n")[0].count(delimiter) + 1
     if columns > MOST_COLUMNS:
         raise RefusedFile(f"It has {columns:,} columns; the most that can be read is {MOST_COLUMNS:,}.")
-    pieces = list(bounded(_csv_records(text, delimiter)))
+    rows = counted(_csv_records(text, delimiter), total=text.count("\n"), unit="rows")
+    pieces = list(bounded(rows))
     if not pieces:
         raise RefusedFile("It has a header and no rows.")
     return Found("text/csv", pieces)
@@ -89,7 +104,7 @@ def records_of(rows: Iterable[Sequence[str]], place: dict[str, Any]) -> Iterator
         if number == 1:
             names = row
         else:
-            yield Piece(record_text(names, row), {**place, "row": number}, is_record=True)
+            yield record(named_fields(names, row), {**place, "row": number})
 
 
 # --- JSON -----------------------------------------------------------------------------------
@@ -134,35 +149,37 @@ def _check_depth(text: str) -> None:
 
 
 def _found_in_json(value: Any, mime: str) -> Found:
-    pieces = list(bounded(_json_records(value)))
+    pieces = list(bounded(counted(_json_records(value), total=_record_count(value), unit="records")))
     if not pieces:
         raise RefusedFile("It holds no text.")
     return Found(mime, pieces)
 
 
+def _record_count(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(len(inner) for inner in value.values() if isinstance(inner, list))
+    return len(value) if isinstance(value, list) else 1
+
+
 def _json_records(value: Any) -> Iterator[Piece]:
     if isinstance(value, list):
         for number, element in enumerate(value, start=1):
-            yield Piece("; ".join(_fields(element, "")), {"row": number}, is_record=True)
+            yield record(list(_fields(element, "")), {"row": number})
         return
     if isinstance(value, dict):
         yield from _records_of_object(value)
         return
-    yield Piece(str(value), {}, is_record=True)
+    yield record([str(value)], {})
 
 
 def _records_of_object(value: dict[str, Any]) -> Iterator[Piece]:
     """Lists of objects in it are records of their own, named by their key; the rest is one record."""
     lists = {key: inner for key, inner in value.items() if isinstance(inner, list) and _holds_objects(inner)}
     rest = {key: inner for key, inner in value.items() if key not in lists}
-    yield Piece("; ".join(_fields(rest, "")), {}, is_record=True)
+    yield record(list(_fields(rest, "")), {})
     for key, inner in lists.items():
         for number, element in enumerate(inner, start=1):
-            yield Piece(
-                "; ".join(_fields(element, str(key))),
-                {"row": number, "sheet": str(key)[:100]},
-                is_record=True,
-            )
+            yield record(list(_fields(element, str(key))), {"row": number, "sheet": str(key)[:100]})
 
 
 def _holds_objects(values: list[Any]) -> bool:

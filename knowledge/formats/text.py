@@ -147,6 +147,7 @@ class _PageText(HTMLParser):
         elif tag == "body":
             self._unseen.clear()  # a head that was never closed ends here
         elif tag in self.HEADINGS:
+            self._end_heading()  # one that was never closed
             self._heading = []
         elif tag in self.BLOCKS:
             self._parts[-1][1].append("\n\n" if tag in {"p", "li", "tr", "blockquote"} else "\n")
@@ -154,12 +155,16 @@ class _PageText(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in self._unseen:
             del self._unseen[self._unseen.index(tag) :]
-        elif tag in self.HEADINGS and self._heading is not None:
-            title = " ".join("".join(self._heading).split())
-            self._parts.append((title, [title, "\n\n"]))
-            self._heading = None
+        elif tag in self.HEADINGS:
+            self._end_heading()
         elif tag in self.BLOCKS:
             self._parts[-1][1].append("\n")
+
+    def _end_heading(self) -> None:
+        if self._heading:
+            title = " ".join("".join(self._heading).split())
+            self._parts.append((title, [title, "\n\n"]))
+        self._heading = None
 
     def handle_data(self, data: str) -> None:
         if self._unseen:
@@ -168,6 +173,7 @@ class _PageText(HTMLParser):
         (self._parts[-1][1] if self._heading is None else self._heading).append(spaced)
 
     def pieces(self) -> Iterator[Piece]:
+        self._end_heading()
         for title, parts in self._parts:
             lines = (line.strip() for line in "".join(parts).split("\n"))
             text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

@@ -10,9 +10,9 @@ from reportlab.pdfgen import canvas
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 
-def pdf(*pages, password=None):
+def pdf(*pages, password=None, strength=40):
     buffer = io.BytesIO()
-    encrypt = StandardEncryption(password, canPrint=0) if password else None
+    encrypt = StandardEncryption(password, canPrint=0, strength=strength) if password else None
     sheet = canvas.Canvas(buffer, encrypt=encrypt, invariant=1)
     for page in pages:
         for number, line in enumerate(page.splitlines()):
@@ -103,3 +103,50 @@ def xlsx(rows, sheet="People"):
     buffer = io.BytesIO()
     book.save(buffer)
     return buffer.getvalue()
+
+
+SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+SHEET_HEAD = '<row r="1"><c r="A1" t="inlineStr"><is><t>Name</t></is></c></row>'
+
+
+def sheet_xml(rows, before=""):
+    return f'<worksheet xmlns="{SHEET}">{before}<sheetData>{rows}</sheetData></worksheet>'.encode()
+
+
+def xlsx_with(part, *, doctype="", text="Ada", rows=None, before=""):
+    """A real workbook in which one part is written anew: with declarations, a text, or rows of its own."""
+    original = zipfile.ZipFile(io.BytesIO(xlsx([["Name"], ["Ada"]])))
+    parts = {name: original.read(name) for name in original.namelist()}
+    cell = f'<c r="A2" t="inlineStr"><is><t>{text}</t></is></c>'
+    if part == "xl/sharedStrings.xml":
+        parts[part] = f'<sst xmlns="{SHEET}"><si><t>{text}</t></si></sst>'.encode()
+        kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+        known = f'<Override PartName="/{part}" ContentType="{kind}"/></Types>'.encode()
+        parts["[Content_Types].xml"] = parts["[Content_Types].xml"].replace(b"</Types>", known)
+        parts["xl/worksheets/sheet1.xml"] = sheet_xml(
+            SHEET_HEAD + '<row r="2"><c r="A2" t="s"><v>0</v></c></row>'
+        )
+    elif part == "xl/worksheets/sheet1.xml":
+        parts[part] = sheet_xml(rows or f'{SHEET_HEAD}<row r="2">{cell}</row>', before)
+    else:
+        parts[part] = parts[part].replace(b'name="People"', f'name="{text}"'.encode())
+    body = parts[part].decode()
+    head, _, rest = body.partition("?>") if body.startswith("<?xml") else ('<?xml version="1.0"', "", body)
+    parts[part] = f"{head}?>{doctype}{rest}"
+    return archive(parts)
+
+
+def locked_archive():
+    """Its first part says that it is encrypted."""
+    content = bytearray(archive({"word/document.xml": "<x/>"}))
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + offset] |= 0x1
+    return bytes(content)
+
+
+def self_referring_pdf():
+    content = pdf_of_objects(b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Count 0 /Kids [] >>")
+    at = content.index(b"xref")
+    return content.replace(b"/Root 1 0 R", b"/Root 1 0 R /Prev %d" % at)

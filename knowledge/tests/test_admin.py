@@ -237,3 +237,16 @@ def test_no_page_holds_an_inline_script_of_ours(staff):
         body = page(staff, f"knowledge_{name}").split('id="content"')[1]
         assert "<script>" not in body
         assert " onclick=" not in body
+
+
+def test_the_list_says_how_far_the_reader_is_and_leaves_out_what_was_replaced(staff):
+    document = add_text(make_collection())
+    replaced = add_text(make_collection(), text="Old.", title="Replaced", filename="old.txt")
+    Document.objects.filter(pk=document.pk).update(
+        state="reading", progress_percent=37, units_done=740, units_total=2000, unit="pages"
+    )
+    Document.objects.filter(pk=replaced.pk).update(superseded_at="2026-01-01T00:00Z")
+    page = staff.get("/admin/knowledge/document/").content.decode()
+
+    assert "740 of 2,000 pages" in page
+    assert "Replaced" not in page

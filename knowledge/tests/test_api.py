@@ -48,6 +48,12 @@ class TestAsk:
         assert data["citations"][0]["document"] == "Handbook"
         assert Question.objects.get().asked_by == "test"
 
+    def test_the_time_it_took_to_find_passages_is_told(self, client, key):
+        handbook()
+        body = post(client, "ask", {"question": "When are invoices sent?"}, key).json()
+
+        assert body["metadata"]["processing_details"]["rag_retrieval_time"] > 0
+
     def test_the_same_as_a_stream_of_events(self, client, key):
         handbook()
         headers = {**key, "Accept": "text/event-stream"}

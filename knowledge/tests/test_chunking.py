@@ -33,17 +33,25 @@ def test_pages_are_never_mixed():
     assert [chunk.locator for chunk in chunks] == [{"page": 1}, {"page": 2}]
 
 
-def test_records_are_never_cut_and_short_ones_share_a_chunk():
-    rows = [
-        Section(f"Name: Person {n}; Note: " + "word " * 50, {"row": n}, is_record=True) for n in range(2, 12)
+def rows_of(count, words=50):
+    return [
+        Section(f"Name: Person {n}; Note: " + "word " * words, {"row": n}, is_record=True)
+        for n in range(2, count + 2)
     ]
+
+
+def test_each_row_of_a_usual_table_is_a_chunk_of_its_own():
+    rows = rows_of(300, words=3)
+
+    assert [chunk.locator for chunk in chunked(rows)] == [{"row": n} for n in range(2, 302)]
+
+
+def test_rows_of_a_large_table_share_chunks_and_are_never_cut():
+    rows = rows_of(20_000, words=10)
     chunks = list(chunked(rows))
 
-    assert [(chunk.locator["row"], chunk.locator["last_row"]) for chunk in chunks] == [
-        (2, 5),
-        (6, 9),
-        (10, 11),
-    ]
+    assert 4_000 < len(chunks) < 11_000
+    assert chunks[0].locator["last_row"] > chunks[0].locator["row"]
     assert "\n".join(chunk.text for chunk in chunks) == "\n".join(row.text for row in rows)
 
 
@@ -53,11 +61,14 @@ def test_a_long_record_stays_whole():
     assert length(chunk.text) == 1_000
 
 
-def test_a_monstrous_record_is_cut_so_that_it_can_be_read_at_all():
-    chunks = list(chunked([Section("word " * 10_000, {"row": 2}, is_record=True)]))
+def test_each_part_of_a_monstrous_record_says_which_record_it_is():
+    row = Section("Model: X-200; Notes: " + "word " * 10_000, {"row": 2}, is_record=True, key="Model: X-200")
+    chunks = list(chunked([row]))
 
     assert len(chunks) > 10
     assert all(chunk.locator == {"row": 2} for chunk in chunks)
+    assert all(chunk.text.startswith("Model: X-200; ") for chunk in chunks)
+    assert "Model: X-200; Model: X-200" not in chunks[0].text
 
 
 def test_rows_of_two_sheets_do_not_share_a_chunk():

@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from knowledge.keywords import _condition, _searched, scored_by_words
-from knowledge.models import Collection
+from knowledge.models import Chunk, Collection
 from knowledge.tests.shelves import handbook
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,3 +45,18 @@ def test_the_search_uses_the_index():
         if connection.vendor == "postgresql":
             cursor.execute("RESET enable_seqscan")
     assert "VIRTUAL TABLE INDEX" in plan or "knowledge_chunk_words" in plan
+
+
+def test_collections_know_what_they_hold_and_words_are_made_again():
+    before = handbook()
+    before.refresh_from_db()
+    Chunk.objects.update(terms=" old ", token_count=1)
+    call_command("migrate", "knowledge", "0002", verbosity=0)
+    call_command("migrate", "knowledge", verbosity=0)
+
+    after = Collection.objects.get()
+    for name in ("document_count", "size_bytes", "character_count", "chunk_count", "token_count"):
+        assert getattr(after, name) == getattr(before, name) > 0, name
+    assert after.version > before.version
+    assert scored_by_words(["invoic"], [after])
+    assert not after.assistants_may_read

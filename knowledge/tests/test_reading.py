@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import date
 
 import pytest
 
@@ -112,6 +113,24 @@ def test_an_excel_row_is_a_record_of_its_sheet():
     ]
 
 
+def test_a_date_in_excel_is_a_day_and_empty_columns_are_nothing():
+    found = found_in(files.xlsx([["Name", "Born", None, None], ["Ada", date(1815, 12, 10), None, None]]))
+
+    assert texts(found) == ["Name: Ada; Born: 1815-12-10"]
+
+
+def test_a_sheet_that_claims_to_be_wide_is_read_as_it_is():
+    content = files.xlsx_with("xl/worksheets/sheet1.xml", before='<dimension ref="A1:XFD1048576"/>')
+
+    assert texts(found_in(content)) == ["Name: Ada"]
+
+
+def test_a_record_knows_what_names_it():
+    (piece,) = found_in(b"Model,Notes,Price\nX-200," + b"long " * 40 + b",12\nX-201,short,13\n").pieces[:1]
+
+    assert piece.key == "Model: X-200; Price: 12"
+
+
 def test_a_web_page_gives_what_its_reader_sees():
     page = b"<!doctype html><head><title>x</title><script>alert(1)</script></head>"
     page += b"<body><h1>Hi</h1><p>Welcome &amp; on"
@@ -139,7 +158,7 @@ def test_the_reader_gets_none_of_our_secrets(monkeypatch):
         seen.update(env)
         raise OSError("no process")
 
-    monkeypatch.setattr("subprocess.run", spy)
+    monkeypatch.setattr("subprocess.Popen", spy)
     with pytest.raises(OSError, match="no process"):
         read(io.BytesIO(b"x"), size=1)
     assert "OPENAI_API_KEY" not in seen

@@ -139,3 +139,16 @@ def test_the_least_used_is_dropped_when_the_memory_is_full():
 
 def test_an_empty_collection_finds_nothing():
     assert scored_by_words(["anything"], [make_collection()]) == []
+
+
+def test_of_many_equal_chunks_the_first_written_are_given_whichever_the_limit(monkeypatch):
+    monkeypatch.setattr(word_index, "LARGEST_SEGMENT", 7)
+    collection = make_collection()
+    rows = "Name,City\n" + "".join(f"Person {n},London\n" for n in range(30)) + "Ada,London London\n"
+    add_text(collection, rows, filename="a.csv")
+    collection.refresh_from_db()
+    word_index.MEMORY.clear()
+    every = scored_by_words(["london", "person"], [collection])
+
+    for limit in (1, 5, 12, 31):
+        assert scored_by_words(["london", "person"], [collection], limit=limit) == every[:limit]

@@ -62,3 +62,22 @@ def test_no_term_holds_what_the_index_would_split(text):
 @given(st.lists(st.sampled_from(["a", "b", "ab"]), max_size=30))
 def test_counting_a_padded_term_is_exact(terms):
     assert padded(terms).count(" a ") == terms.count("a")
+
+
+def test_a_part_number_is_one_word_too_however_it_is_written():
+    assert terms_of("Model X-200") == ["model", "x", "200", "x200"]
+    assert "x200" in question_terms("warranty of the X200?")
+    assert "en60745" in terms_of("after EN.60745")
+
+
+@pytest.mark.parametrize("text", ["2024-01-31", "3.5", "192.168.0.1", "and/or", "well-known", "a_b"])
+def test_dates_decimals_and_joined_words_are_no_part_numbers(text):
+    assert all(term in text for term in terms_of(text))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("cancelling", "cancel"), ("travelled", "travels"), ("controlled", "controls"), ("falling", "fall")],
+)
+def test_a_doubled_l_is_the_same_word(one, other):
+    assert terms_of(one) == terms_of(other)
