@@ -21,7 +21,9 @@ import aiohttp
 
 from bench.probe import probed
 from bench.report import heading, settings, table
-from tests.installation import ROOT, Installation, free_port, installation
+from tests.installation import ROOT, Installation, installation
+from tests.ports import free_port
+from tests.seats import live, take_seats
 
 FIRST_TOKEN, TOKENS_PER_SECOND, TOKENS, PAUSE = 0.2, 50, 100, 8.0
 
@@ -42,13 +44,17 @@ def part(values: list[float], share: float) -> float:
 
 
 async def person(
-    session: aiohttp.ClientSession, url: str, seat: dict, *, wait: float, until: float, figures: Figures
+    session: aiohttp.ClientSession,
+    house: Installation,
+    seat: dict,
+    *,
+    wait: float,
+    until: float,
+    figures: Figures,
 ):
     """One chat: open, answer, read, pause, until the time is up; then it stays open until all are done."""
     await asyncio.sleep(wait)
-    address = f"{url.replace('http', 'ws', 1)}/chat/{seat['conversation']}/live"
-    headers = {"Cookie": f"rapport_link={seat['token']}"}
-    async with session.ws_connect(address, origin=url, headers=headers, max_msg_size=0) as socket:
+    async with live(session, house, seat, max_msg_size=0) as socket:
         while time.monotonic() < until:
             await turn(socket, figures)
             await asyncio.sleep(PAUSE)
@@ -97,14 +103,14 @@ async def measure(house: Installation, seats: list[dict], provider: str, *, seco
                 await response.read()
         ours, direct = Figures(), Figures()
         # What the first reply loads (the vendor's SDK) is no cost of a chat.
-        await person(session, house.url, seats.pop(), wait=0, until=time.monotonic() + 1, figures=Figures())
+        await person(session, house, seats.pop(), wait=0, until=time.monotonic() + 1, figures=Figures())
         idle = await probed(f"{house.url}/live", 15)
         web = house.child("web")
         before = web.memory_info().rss
         until = time.monotonic() + seconds
         waits = [PAUSE * number / len(seats) for number in range(len(seats))]
         people = [
-            asyncio.create_task(person(session, house.url, seat, wait=wait, until=until, figures=ours))
+            asyncio.create_task(person(session, house, seat, wait=wait, until=until, figures=ours))
             for seat, wait in zip(seats, waits, strict=True)
         ]
         watch = asyncio.create_task(probed(f"{house.url}/live", seconds))
@@ -118,35 +124,6 @@ async def measure(house: Installation, seats: list[dict], provider: str, *, seco
         )
     memory = (during - before) / len(seats) / 1024
     return {"idle": idle, "busy": busy, "ours": ours, "direct": direct, "memory": memory}
-
-
-SEED = """
-import json, sys
-import django
-django.setup()
-from config.api.models import Account
-from crm.contacts import resolve
-from interviews.models import Guide, Question
-from interviews.starting import begin, invite
-from personas.models import Persona
-account, _ = Account.objects.get_or_create(slug="default", defaults={"name": "Bench"})
-persona = Persona.objects.create(account=account, slug="bench", name="Nora", kind="interviewer")
-limits = {"max_turns": 400, "max_minutes": 600}
-guide = Guide.objects.create(
-    account=account, persona=persona, name="Bench", goal="Bench.", consent_text="Yes.", **limits
-)
-for number in range(60):
-    text = f"Question {number}?"
-    Question.objects.create(guide=guide, position=number, key=f"q{number}", text=text, probe_depth=0)
-seats = []
-for number in range(int(sys.argv[1])):
-    email = f"person{number}@example.com"
-    contact, _ = resolve(account, email=email, name=f"Person {number}", source="bench")
-    invitation = invite(guide, contact)
-    begin(invitation.interview.pk, consent_evidence={"bench": True})
-    seats.append({"conversation": str(invitation.interview.conversation_id), "token": invitation.token})
-print(json.dumps(seats))
-"""
 
 
 def show(figures: dict, *, chats: int) -> bool:
@@ -219,7 +196,7 @@ def main() -> int:
     settings({**environment, "database": "SQLite", "web processes": 1, "seconds": options.seconds})
     try:
         with installation(environment) as house:
-            seats = json.loads(house.run("-c", SEED, str(options.chats + 1)).splitlines()[-1])
+            seats = take_seats(house, options.chats + 1, questions=60)
             figures = asyncio.run(measure(house, seats, address, seconds=options.seconds))
     finally:
         provider.terminate()

@@ -6,7 +6,6 @@ python -m bench.http [SECONDS per measurement, default 6]
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench import report
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = (1, 8, 64)
@@ -38,12 +38,6 @@ Guide.objects.bulk_create(
     batch_size=500,
 )
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def environment(folder):

@@ -26,11 +26,13 @@ from crm.routing import websocket_urlpatterns
 UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 MODEL_BOUND = (
     r"/chat",
+    r"/assistant/ask",
     r"/chat/send",
     r"/chat/send/stream",
     rf"/chat/{UUID}/send",
     r"/api/v1/knowledge/ask",
     r"/knowledge/ask/stream",
+    r"/upload_docs",  # waits for the readers of what was uploaded
 )
 model_bound = re.compile("|".join(f"(?:{pattern})" for pattern in MODEL_BOUND))
 

@@ -5,7 +5,7 @@ import re
 
 SECRETS = (
     # Capability paths: /i/<token>, /u/<token>, /sessions/validate/<token>
-    (re.compile(r"(/(?:i|u|sessions/validate)/)[A-Za-z0-9_\-]{8,}"), r"\1…"),
+    (re.compile(r"(/(?:i|u|sessions/(?:validate|extend|revoke))/)[A-Za-z0-9_\-]{8,}"), r"\1…"),
     (
         re.compile(r"([?&](?:token|ticket|key|session_token|signature|X-Amz-[A-Za-z]+)=)[^&\s\"']+", re.I),
         r"\1…",

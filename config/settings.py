@@ -246,6 +246,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "TalkStatusEnum": "crm.models.Conversation.Status",
+        "PersonaStatusEnum": "personas.models.Persona.Status",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.api.openapi.add_errors",
@@ -254,6 +258,8 @@ SPECTACULAR_SETTINGS = {
 # Requests per minute and per second of one caller (an API key, or an address without one).
 RATE_LIMIT_PER_MINUTE = ENV.whole("RAPPORT_RATE_PER_MINUTE", 100, least=1)
 RATE_LIMIT_PER_SECOND = ENV.whole("RAPPORT_RATE_PER_SECOND", 10, least=1)
+# How long a session of a chat user lasts (crm/sessions.py) unless it is prolonged.
+CHAT_SESSION_HOURS = ENV.whole("RAPPORT_CHAT_SESSION_HOURS", 24, least=1, most=720)
 
 # --- Browsers: nothing inline, nothing from other hosts -------------------------------------
 CONTENT_SECURITY_POLICY = {
@@ -293,12 +299,16 @@ PROVIDERS: dict[str, dict[str, Any]] = {
 DEFAULT_PROVIDER_CHAIN = ENV.words("RAPPORT_PROVIDERS") or (
     ["openai", "offline"] if OPENAI_API_KEY else ["offline"]
 )
+# What an account without a budget of its own may use of models in one UTC day; 0 is no limit.
+DAILY_TOKENS = ENV.whole("RAPPORT_DAILY_TOKENS", 0)
+DAILY_USD = ENV.whole("RAPPORT_DAILY_USD", 0)
 # The provider whose embeddings new collections get; empty means keyword search alone.
 EMBEDDING_PROVIDER = ENV.text("RAPPORT_EMBEDDINGS", "openai" if OPENAI_API_KEY else "")
 
 # --- How lower apps act through higher ones (docs/architecture.md) ---------------------------
 CHANNELS = {"email": "campaigns.sending.EmailChannel"}
 PERSONAL_DATA = [
+    "config.system.personal_data",
     "campaigns.personal_data",
     "interviews.personal_data",
     "knowledge.personal_data",

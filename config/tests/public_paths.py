@@ -9,6 +9,7 @@ PUBLIC = {
     "/ready": "a probe: every part answers",
     "/health": "a terse health report",
     "/api/v1/health": "the webhook API's health, documented as open",
+    "/admin/health/detailed": "without a credential only whether all is well",
     "/docs": "documentation of the API",
     "/redoc": "documentation of the API",
     "/openapi.json": "the schema of the API",
