@@ -8,17 +8,18 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+import django
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.urls import re_path
 
-asynchronous = get_asgi_application()  # sets Django up; what follows needs its models
+django.setup()  # what follows needs its models
 
 from config.system import figures
 from config.system.origins import NoSuchSocket, OurPagesOnly
 from config.system.plain_http import PlainHttp
+from config.system.waiting_http import WaitingHttp
 from crm.routing import websocket_urlpatterns
 
 # Views that wait for a model (they are `async def`) run on the event loop; every other path runs on a
@@ -41,6 +42,7 @@ class Http:
     """Counts each request, and sends it to the side that its path belongs to."""
 
     def __init__(self) -> None:
+        self.waiting = WaitingHttp()
         self.plain = PlainHttp(get_wsgi_application(), threads=settings.WEB_THREADS)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -51,7 +53,7 @@ class Http:
             status = message.get("status", status)
             await send(message)
 
-        side = asynchronous if model_bound.fullmatch(scope["path"]) else self.plain
+        side = self.waiting if model_bound.fullmatch(scope["path"]) else self.plain
         try:
             await side(scope, receive, send_and_note)
         finally:

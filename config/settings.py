@@ -86,7 +86,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.api.metadata.RequestMetadataMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.api.static_files.StaticFilesMiddleware",
     "config.api.security.DemoGuardMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "config.api.security.BrowserPolicyMiddleware",

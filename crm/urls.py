@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from crm.api.chat import chat
+from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
 from crm.api.ratings import MessageRating
 from crm.api.sessions import SessionCreate, SessionExtend, SessionRevoke, SessionValidate, UserSessions
@@ -11,6 +12,9 @@ from crm.api.talks import TalkDetail, TalkMessages
 from crm.api.user_talks import Reset, TalkAnalytics, UserTalk, UserTalks
 from crm.api.users import UserByEmail, UserCreate, UserDetail, UserList, UserStats, UserUpdate
 from crm.assistant import ask, assistant, rate_reply
+
+# A plain async view; the schema is drawn from this description of it.
+chat.__dict__.update(cls=ChatView, initkwargs={})
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("chat", chat, name="agents-chat"),  # type: ignore[arg-type]

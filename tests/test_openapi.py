@@ -20,7 +20,13 @@ CHECKS = (
 
 def test_no_operation_fails_and_every_answer_matches_its_schema():
     schemathesis = Path(sys.executable).parent / "schemathesis"
-    options = {"--checks": ",".join(CHECKS), "--max-examples": "5", "--workers": "2", "--seed": "1"}
+    options = {
+        "--checks": ",".join(CHECKS),
+        "--max-examples": "5",
+        "--workers": "2",
+        "--seed": "1",
+        "--request-timeout": "40",
+    }
     words = [word for option in options.items() for word in option]
     with installation() as house:
         done = subprocess.run(

@@ -60,15 +60,15 @@ def start_redis() -> int:
 
 
 def run_web() -> None:
+    from daphne import http_protocol
     from daphne.endpoints import build_endpoint_description_strings
-    from daphne.http_protocol import WebRequest
     from daphne.server import Server
 
     from config.system import figures, heartbeats
 
     # Else Twisted reads every form, files included, on the event loop, only to throw the result away; and
     # a form it cannot read it answers without a body. Django reads forms on a thread.
-    WebRequest._parsePOSTFormSubmission = False
+    http_protocol.WebRequest = partial(http_protocol.WebRequest, parsePOSTFormSubmission=False)
 
     application = _application(settings.ASGI_APPLICATION)
     heartbeats.keep_beating("web", also=figures.write_alive)

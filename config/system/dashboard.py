@@ -212,6 +212,7 @@ SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
         (
             ("crm.Contact", "group"),
             ("crm.Conversation", "chat"),
+            ("crm.ContactMerge", "merge"),
             ("crm.Suppression", "block"),
         ),
     ),
@@ -232,6 +233,7 @@ SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
             ("auth.User", "person"),
             ("personas.ProviderCredential", "vpn_key"),
             ("personas.Usage", "paid"),
+            ("personas.Budget", "savings"),
             ("system.Heartbeat", "monitor_heart"),
         ),
     ),

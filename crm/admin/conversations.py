@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
@@ -20,8 +20,10 @@ from config.api.models import AuditEntry
 from crm import talk, watching
 from crm.admin.object_ids import CheckedIdsAdmin
 from crm.models import Conversation, Message
-from personas import speaking
+from personas import agents, speaking
+from personas.models import Persona
 
+UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 WINDOW = 500  # messages of a transcript on one page
 STATE_COLOURS = {Conversation.State.OPEN: "info", Conversation.State.CLOSED: "success"}
 MOVES: dict[str, str] = {
@@ -50,7 +52,8 @@ class ConversationAdmin(CheckedIdsAdmin):
     actions_detail = ("read_transcript",)
     fields = (
         ("title", "category"),
-        ("contact", "account", "persona"),
+        ("contact", "account"),
+        ("persona", "agent_is_pinned"),
         ("channel", "state", "status"),
         ("close_reason", "taken_over_by"),
         ("created_at", "last_activity_at", "closed_at"),
@@ -58,7 +61,32 @@ class ConversationAdmin(CheckedIdsAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         editable = {"title", "category", "status"}
+        if obj is not None and obj.persona is not None and obj.persona.slug in agents.BY_SLUG:
+            editable |= {"persona", "agent_is_pinned"}
         return [name for row in self.fields for name in row if name not in editable]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        if db_field.name == "persona":
+            options["queryset"] = Persona.objects.filter(slug__in=agents.BY_SLUG).select_related("account")
+        return super().formfield_for_foreignkey(db_field, request, **options)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        form = super().get_form(request, obj, **options)
+        if obj is not None and "persona" in form.base_fields:
+            field = form.base_fields["persona"]
+            field.queryset = field.queryset.filter(account=obj.account_id)
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Only what was changed is written: the talk may go on meanwhile, and `last_seq` with it.
+
+        Staff who choose another agent pin it; the rules leave it alone until it is unpinned.
+        """
+        changed = {name: getattr(obj, name) for name in form.changed_data}
+        if "persona" in changed:
+            changed["agent_is_pinned"] = obj.agent_is_pinned = True
+        if changed:
+            Conversation.objects.filter(pk=obj.pk).update(**changed)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -80,7 +108,9 @@ class ConversationAdmin(CheckedIdsAdmin):
         read, move = wrap(self.transcript_view), wrap(require_POST(self.move_view))
         own = [
             path("<uuid:conversation_id>/transcript/", read, name=f"{name}_transcript"),
-            path("<uuid:conversation_id>/<slug:move>/", move, name=f"{name}_move"),
+            re_path(
+                rf"^(?P<conversation_id>{UUID})/(?P<move>{'|'.join(MOVES)})/$", move, name=f"{name}_move"
+            ),
         ]
         return [*own, *super().get_urls()]
 
@@ -104,7 +134,7 @@ class ConversationAdmin(CheckedIdsAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         conversation = self._conversation(conversation_id)
-        if move in MOVES and self._moved(request, conversation, move):
+        if self._moved(request, conversation, move):
             self._noted(request, conversation, MOVES[move])
             watching.tell_from_sync(conversation.pk, "message", seq=conversation.last_seq)
         return redirect("admin:crm_conversation_transcript", conversation.pk)

@@ -47,8 +47,14 @@ class StartedSessionSerializer(SessionSerializer):
     session_token = serializers.CharField()
 
 
-class ValidSerializer(SessionSerializer):
+class ValidSerializer(serializers.Serializer):
+    """Of a session that is not in force, `valid` alone."""
+
     valid = serializers.BooleanField()
+    session_id = serializers.UUIDField(required=False)
+    user_id = serializers.CharField(required=False)
+    created_at = serializers.DateTimeField(required=False)
+    expires_at = serializers.DateTimeField(required=False)
 
 
 class ListedSessionSerializer(serializers.Serializer):

@@ -191,7 +191,7 @@ class UserDetail(APIView):
         operation_id="users_deactivate",
         summary="Deactivate a user: they cannot chat, and their sessions end. Nothing is deleted",
         request=None,
-        responses=union("UserDeactivatedResponse", serializers.DictField()),
+        responses={200: union("UserDeactivatedResponse", serializers.DictField())},
     )
     def delete(self, request: Request, user_id: str) -> Response:
         contact = user_of(request, user_id)
