@@ -90,14 +90,17 @@ def run_web() -> None:
 def share_the_interpreter() -> None:
     """For one process with an event loop and threads that all want the interpreter.
 
-    Measured with bench/chats.py, 200 live chats: the first token p95 fell from 120 to 50 ms, the health
-    probe's p99 from 90 to 25 ms, memory by a tenth.
+    Measured with bench/chats.py, 200 live chats: the first token's added p95 fell from 120 to 30-50 ms, the
+    health probe's p99 from 90 to 17-33 ms.
     """
     # What is loaded now stays: a full collection, which stops every chat, need not walk it again and again.
+    # The rest is looked at less often: nothing of a turn forms circles (crm/turns.py).
     gc.collect()
     gc.freeze()
-    # A thread that waits for the interpreter gets it after 1 ms instead of 5.
-    sys.setswitchinterval(0.001)
+    gc.set_threshold(5_000, 20, 100)
+    # A thread that waits for the interpreter gets it after 0.3 ms instead of 5. The event loop gives it away
+    # at each of its many reads and writes, and would wait that long to get it back.
+    sys.setswitchinterval(0.0003)
     # glibc gives each thread a heap of its own, which is never given back; a platform without it does not.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(MALLOPT_ARENA_MAX, 2)
