@@ -180,9 +180,8 @@ def _store(received: Received, asked: Asked) -> Received:
     if routing.asks_a_model(choice, conversation.persona):
         message, is_new = talk.record_message(conversation, asked.message, asked.client_message_id)
         return replace(received, message=message, choice=choice if is_new else None, is_undecided=is_new)
-    message, turn = turns.take(conversation, asked.message, asked.client_message_id)
-    if turn is not None:
-        _note_agent(turn, choice)
+    chosen = {"persona": conversation.persona, "routing": choice.to_json()}
+    message, turn = turns.take(conversation, asked.message, asked.client_message_id, of_reply=chosen)
     return replace(received, message=message, turn=turn, choice=choice)
 
 

@@ -82,12 +82,13 @@ def record_message(
     staff: AbstractBaseUser | None = None,
     at: datetime | None = None,
     with_reply: bool = False,
+    of_reply: dict[str, Any] | None = None,
 ) -> tuple[Message, bool]:
     """The message, stored; False when this client id was stored before, which gives that same message.
 
     `act` is what a button meant, or empty. `with_reply` begins the persona's reply in the same transaction:
-    the new message then has it as `reply`. Raises InvalidMessage, TalkClosed or TurnTaken; then nothing is
-    stored.
+    the new message then has it as `reply`, with the fields `of_reply`. Raises InvalidMessage, TalkClosed or
+    TurnTaken; then nothing is stored.
     """
     client_id = checked_client_id(client_message_id)
     try:
@@ -96,6 +97,7 @@ def record_message(
             message = _append(
                 conversation,
                 with_reply=with_reply,
+                of_reply=of_reply,
                 author=author,
                 text=words,
                 client_message_id=client_id,
@@ -143,7 +145,13 @@ def _of_client(conversation: Conversation, client_id: str | None) -> Message | N
     return found
 
 
-def _append(conversation: Conversation, *, with_reply: bool = False, **fields: Any) -> Message:
+def _append(
+    conversation: Conversation,
+    *,
+    with_reply: bool = False,
+    of_reply: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Message:
     """A new last message, and with `with_reply` the row of the persona's answer to it.
 
     In a transaction: the UPDATE takes the row, so numbers have no gap and no double.
@@ -164,13 +172,13 @@ def _append(conversation: Conversation, *, with_reply: bool = False, **fields: A
         conversation_id=conversation.pk, seq=seq, completed_at=fields["created_at"], **fields
     )
     if with_reply:
-        begin_reply(message, seq=last_seq)
+        begin_reply(message, seq=last_seq, **(of_reply or {}))
     conversation.last_seq = last_seq
     after_commit(message_recorded, message_id=message.pk)
     return message
 
 
-def begin_reply(message: Message, *, seq: int) -> Message:
+def begin_reply(message: Message, *, seq: int, **fields: Any) -> Message:
     """The row of the one reply to a message, from now on being written."""
     now = timezone.now()
     return Message.objects.create(
@@ -182,6 +190,7 @@ def begin_reply(message: Message, *, seq: int) -> Message:
         attempts=1,
         created_at=now,
         heartbeat_at=now,
+        **fields,
     )
 
 

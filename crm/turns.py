@@ -97,6 +97,7 @@ def take(
     *,
     act: str = "",
     question_key: str = "",
+    of_reply: dict[str, Any] | None = None,
 ) -> tuple[Message, Turn | None]:
     """A person's message, stored, and the turn it begins, in one transaction.
 
@@ -104,7 +105,13 @@ def take(
     `conversation` comes with its persona and account. Raises what talk.record_message raises.
     """
     message, is_new = talk.record_message(
-        conversation, text, client_message_id, act=act, question_key=question_key, with_reply=True
+        conversation,
+        text,
+        client_message_id,
+        act=act,
+        question_key=question_key,
+        with_reply=True,
+        of_reply=of_reply,
     )
     if not is_new or not Message.reply.is_cached(message):
         return message, None
@@ -124,7 +131,13 @@ def _turn(message: Message, reply: Message) -> Turn:
         conversation=conversation,
         persona=cast(Persona, conversation.persona),  # no other conversation has replies
         brief=Brief.from_json(conversation.brief),
-        said=tuple(said_in(conversation, upto=message.seq)),
+        said=(_as_said(message),) if message.seq == 1 else tuple(said_in(conversation, upto=message.seq)),
+    )
+
+
+def _as_said(message: Message) -> Said:
+    return Said(
+        message.author, message.text, message.act, message.question_key, message.seq, message.created_at
     )
 
 

@@ -98,8 +98,8 @@ def share_the_interpreter() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 100)
-    # A thread that waits for the interpreter gets it after half a millisecond instead of 5. The event loop gives it away
-    # at each of its many reads and writes, and would wait that long to get it back.
+    # A thread that waits for the interpreter gets it after half a millisecond instead of 5. The event loop
+    # gives it away at each of its many reads and writes, and would wait that long to get it back.
     sys.setswitchinterval(0.0005)
     # glibc gives each thread a heap of its own, which is never given back; a platform without it does not.
     with suppress(OSError, AttributeError):
