@@ -10,7 +10,7 @@ import sys
 import bench
 
 # Parts of benches, not benches.
-PARTS = {"__main__", "report", "load", "asgi_baselines"}
+PARTS = {"__main__", "report", "load", "probe", "asgi_baselines"}
 
 
 def names():

@@ -57,6 +57,7 @@ class Asked:
     session_id: str = ""
     context: Mapping[str, Any] | None = None
     agent: str = ""  # the one staff chose, which pins it
+    by_staff: bool = False  # the talk also reads what staff may read
     channel: str = Channel.API
 
 
@@ -282,7 +283,7 @@ def _new_talk(
         contact=contact,
         persona=agents[GENERAL],
         planner=PLANNER,
-        brief={"language": contact.account.language},
+        brief={"language": contact.account.language, **({"by_staff": True} if asked.by_staff else {})},
         title=" ".join(asked.message.split())[:TITLE_CHARACTERS],
         channel=asked.channel,
         external_id=external_id,

@@ -154,6 +154,7 @@ async def _received(request: HttpRequest, user: Any) -> Received:
             conversation_id=form.get("conversation", ""),
             agent=form.get("agent", "") if form.get("agent", "") in BY_SLUG else "",
             channel=Channel.WEB,
+            by_staff=True,
         )
         place = await in_database(_place, user, asked.conversation_id, form.get("account", ""))
         return await agents_chat.begin(place.account, asked, contact=place.contact)

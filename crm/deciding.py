@@ -119,7 +119,12 @@ async def _passages(turn: Turn, plan: TurnPlan) -> Sequence[Any]:
 
 
 def _collections(turn: Turn) -> list[Any]:
-    return list(search.readable_collections(turn.conversation.account, persona=turn.persona))
+    account = turn.conversation.account
+    readable = list(search.readable_collections(account, persona=turn.persona))
+    if turn.conversation.brief.get("by_staff"):
+        known = {collection.pk for collection in readable}
+        readable += [one for one in search.readable_collections(account, staff=True) if one.pk not in known]
+    return readable
 
 
 def _shown(number: int, passage: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from crm.heartbeats import Heartbeats
 from crm.recognising import Recognition
 from crm.sanitising import Sieve
 from crm.turns import Ending, Standstill, Turn
+from knowledge.citing import CitationFilter
 from personas import speaking
 from personas.providers.base import Delta, Done, ProviderError
 
@@ -297,6 +298,10 @@ async def _spoken(running: Running, turn: Turn, decision: Decision) -> Done | No
 async def _speak(running: Running, turn: Turn, decision: Decision) -> Done:
     """Gathers the words as they come. Raises ProviderError."""
     sieve = Sieve()
+    # Where passages were looked for, a number in brackets is a citation: one that leads nowhere is taken out.
+    cited = (
+        CitationFilter([source["number"] for source in decision.sources]) if decision.plan.search else None
+    )
     events = cast(Any, speaking.speak(turn.persona, decision.prompt, account=turn.conversation.account))
     running.close_words = getattr(events, "aclose", None)
     try:
@@ -304,9 +309,11 @@ async def _speak(running: Running, turn: Turn, decision: Decision) -> Done:
             if isinstance(event, Done):
                 return event
             if isinstance(event, Delta):
-                _add(running, sieve.feed(event.text))
+                text = sieve.feed(event.text)
+                _add(running, cited.feed(text) if cited else text)
     finally:
-        _add(running, sieve.flush())
+        rest = sieve.flush()
+        _add(running, cited.feed(rest) + cited.finish() if cited else rest)
     raise ProviderError("truncated", words_for("truncated"), retryable=True)
 
 

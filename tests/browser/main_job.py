@@ -39,6 +39,7 @@ def do_main_job(browser: Browser, url: str, folder: Path, *, look: Look = nothin
     person = browser.new_context(viewport=PHONE, accept_downloads=True).new_page()
     pdf = be_interviewed(person, link, folder, look)
     ask(staff, url, look)
+    ask_the_agents(staff, url, look)
     look_around(staff, url, look)
     staff.context.close()
     person.context.close()
@@ -128,6 +129,15 @@ def ask(page: Page, url: str, look: Look) -> None:
     expect(page.get_by_text("we only remind them by phone").first).to_be_visible()
     expect(cited).to_contain_text("we only remind them by phone")
     look(page, "admin-transcript")
+
+
+def ask_the_agents(page: Page, url: str, look: Look) -> None:
+    """The staff's own chat: which agent answered, and from what."""
+    page.goto(f"{url}/assistant/")
+    page.get_by_label("Your question").fill(QUESTION)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("log")).to_contain_text("only remind them by phone", timeout=20_000)
+    look(page, "assistant")
 
 
 def look_around(page: Page, url: str, look: Look) -> None:
