@@ -22,7 +22,7 @@ def test_no_operation_fails_and_every_answer_matches_its_schema():
     schemathesis = Path(sys.executable).parent / "schemathesis"
     options = {
         "--checks": ",".join(CHECKS),
-        "--max-examples": "5",
+        "--max-examples": "3",
         "--workers": "2",
         "--seed": "1",
         "--request-timeout": "40",

@@ -63,6 +63,12 @@ STEPS: dict[str, NextStep] = {
         _("Without one, personas speak the guide's own words; a key of the installation also works."),
     ),
     "personas.Usage": NextStep(_("No use of models yet"), _("A row appears for each day a persona spoke.")),
+    "personas.Budget": NextStep(
+        _("No budgets yet"), _("Give an account one, and its agents stop asking models when it is used up.")
+    ),
+    "crm.ContactMerge": NextStep(
+        _("No likely doubles"), _("Two contacts that look like one person are proposed here within a minute.")
+    ),
     "crm.Contact": NextStep(
         _("No contacts yet"), _("Add one, or open a campaign and import people from a CSV file.")
     ),
