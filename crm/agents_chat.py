@@ -277,11 +277,15 @@ def _new_talk(
     contact: Contact, asked: Asked, agents: Mapping[str, Persona], *, key: UUID, external_id: str = ""
 ) -> Conversation:
     """A new talk under an id of our choosing; the one that another thread began under it at this moment."""
+    # Mostly the one that `_choice` gives, so that nothing is left to be changed.
+    persona = agents.get(routing.by_rules(asked.message).agent, agents[GENERAL])
+    persona = persona if persona.status == Persona.Status.ACTIVE else agents[GENERAL]
     made = Conversation(
         id=key,
         account_id=contact.account_id,
         contact=contact,
-        persona=agents[GENERAL],
+        persona=persona,
+        category=category_of(persona.slug),
         planner=PLANNER,
         brief={"language": contact.account.language, **({"by_staff": True} if asked.by_staff else {})},
         title=" ".join(asked.message.split())[:TITLE_CHARACTERS],

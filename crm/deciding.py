@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from config.api.threads import in_database
 from crm import briefs
 from crm.briefs import Said
 from crm.recognising import Recognition, named_question, previous_key
@@ -112,10 +111,7 @@ async def _passages(turn: Turn, plan: TurnPlan) -> Sequence[Any]:
     if not plan.search:
         return ()
     account = turn.conversation.account
-    collections = await in_database(_collections, turn)
-    if not collections:
-        return ()
-    return await search.passages_for(plan.search, account=account, collections=collections)
+    return await search.passages_for(plan.search, account=account, collections=partial(_collections, turn))
 
 
 def _collections(turn: Turn) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -67,7 +67,7 @@ def readable_collections(
     An assistant also reads what the account opened to all its assistants: the documents collection, never
     transcripts by itself.
     """
-    owned = Collection.objects.for_account(account)
+    owned = Collection.objects.for_account(account).select_related("account")
     if persona is not None:
         given = Q(pk__in=persona.collections.through.objects.filter(persona=persona).values("collection"))
         if persona.kind == Persona.Kind.ASSISTANT:
@@ -80,27 +80,54 @@ async def passages_for(
     query: str,
     *,
     account: Account,
-    collections: Iterable[Collection],
+    collections: Iterable[Collection] | Callable[[], Iterable[Collection]],
     limit: int = 6,
     min_score: float = MIN_SCORE,
 ) -> list[Passage]:
     """What the collections say about a question, numbered from 1. Empty when they say nothing of it.
 
     Any text may be asked. A collection of another account gives nothing. When the embedding provider
-    is away, the words alone decide.
+    is away, the words alone decide. `collections` may be the database work that reads them: it is then done
+    together with the search.
     """
     query = query.replace("\x00", " ").strip()
     if not query:
         return []
     started = time.perf_counter()
     try:
-        searched = await in_database(_owned, account, [collection.pk for collection in collections])
+        searched, found = await in_database(
+            _by_words_alone, query, account, collections, limit=limit, min_score=min_score
+        )
+        if found is not None:
+            return found
         meaning = await _vectors_of(query, searched)
         return await in_database(
             _passages, query, searched, meaning=meaning, limit=limit, min_score=min_score
         )
     finally:
         note_retrieval(seconds=time.perf_counter() - started)
+
+
+def _by_words_alone(
+    query: str,
+    account: Account,
+    collections: Iterable[Collection] | Callable[[], Iterable[Collection]],
+    *,
+    limit: int,
+    min_score: float,
+) -> tuple[list[Collection], list[Passage] | None]:
+    """The collections as they are now, and what they say; None while a model must be asked for vectors."""
+    if callable(collections):
+        searched = [collection for collection in collections() if collection.account_id == account.pk]
+    else:
+        searched = _owned(account, [collection.pk for collection in collections])
+    if any(map(_has_meaning, searched)):
+        return searched, None
+    return searched, _passages(query, searched, meaning={}, limit=limit, min_score=min_score)
+
+
+def _has_meaning(collection: Collection) -> bool:
+    return bool(collection.chunk_count) and embedding.is_wanted(collection)
 
 
 def _owned(account: Account, ids: Sequence[UUID]) -> list[Collection]:
@@ -114,7 +141,7 @@ async def _vectors_of(query: str, collections: Sequence[Collection]) -> dict[UUI
     made: dict[tuple[str, str], bytes | None] = {}
     found: dict[UUID, bytes] = {}
     for collection in collections:
-        if not embedding.is_wanted(collection) or not collection.chunk_count:
+        if not _has_meaning(collection):
             continue
         key = (collection.embedding_provider, embedding.model_of(collection))
         if key not in made:
