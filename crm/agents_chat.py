@@ -256,7 +256,7 @@ def _named(contact: Contact, given: str) -> Conversation | None:
     """The contact's talk of this id, ours or the caller's. Raises NoSuchTalk for somebody else's."""
     rows = Conversation.objects.for_account(contact.account)
     found = rows.filter(external_id=given).first()
-    if found is None and (key := _uuid(given)) is not None:
+    if found is None and (key := contacts.uuid_of(given)) is not None:
         found = rows.filter(pk=key).first()
     if found is None:
         return None
@@ -264,13 +264,6 @@ def _named(contact: Contact, given: str) -> Conversation | None:
     if found.contact_id != contact.pk or found.brief.get("questions"):
         raise NoSuchTalk
     return found
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _new_talk(

@@ -220,7 +220,7 @@ def find(account: Account, reference: str) -> Contact | None:
     """
     rows = Contact.objects.for_account(account).select_related("account").prefetch_related("addresses")
     found = None
-    if key := _uuid(reference):
+    if key := uuid_of(reference):
         found = rows.filter(pk=key).first()
     if found is None and 0 < len(reference) <= 320:
         value = reference.strip()
@@ -237,7 +237,7 @@ def find(account: Account, reference: str) -> Contact | None:
     return found
 
 
-def _uuid(text: str) -> UUID | None:
+def uuid_of(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
