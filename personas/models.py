@@ -137,6 +137,39 @@ class ProviderCredential(models.Model):
         return f"{self.provider} key of {self.account}"
 
 
+class LyzrLink(models.Model):
+    """What an account has at Lyzr, and the ids that the marketing API keeps of it.
+
+    Each id is stored the moment the vendor gives it, so that a creation that broke off goes on where it
+    was. `busy_until` is the lease of whoever creates now: two at once would make two agents.
+    """
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="lyzr_link")
+    agent_id = models.CharField(max_length=100, blank=True, help_text="Who interviews.")
+    chat_agent_id = models.CharField(
+        max_length=100, blank=True, help_text="Who answers from the knowledge base."
+    )
+    rag_id = models.CharField(max_length=100, blank=True, help_text="The knowledge base.")
+    rag_name = models.CharField(max_length=100, blank=True, editable=False)
+    agent_prompt = models.TextField(blank=True, max_length=20_000)
+    busy_until = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "Lyzr link"
+        indexes = [
+            # whose an agent is, when a caller names only the agent
+            models.Index(fields=["agent_id"], name="lyzr_link_by_agent"),
+            models.Index(fields=["chat_agent_id"], name="lyzr_link_by_chat_agent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Lyzr of {self.account}"
+
+
 class Usage(models.Model):
     """Tokens and money of one account, persona, provider and model on one UTC day."""
 
