@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from campaigns import rendering, states, stopping
 from campaigns.mime import HeaderInjectionError
@@ -31,6 +32,7 @@ CHUNK = 200
 # a hundred thousand of them would only sit in the database.
 AHEAD = 2_000
 RUN_SECONDS = 40
+CLOCK_FIELDS = ["interview", "state", "skip_reason", "invited_at", "next_step", "next_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ def _allowed(campaign: Campaign, people: Sequence[Recipient]) -> list[Recipient]
 
 
 def skip(ids: Sequence[int], *, reason: str) -> None:
-    Recipient.objects.filter(pk__in=ids).update(state=Recipient.State.SKIPPED, skip_reason=reason[:60])
+    Recipient.objects.filter(pk__in=ids).update(
+        state=Recipient.State.SKIPPED, skip_reason=reason[:60], next_at=None
+    )
 
 
 def reasons_against(campaign: Campaign, contacts: Sequence[Contact]) -> dict[UUID, str]:
@@ -127,13 +131,15 @@ def _invite(campaign: Campaign, skeleton: rendering.Skeleton, people: Sequence[R
     invitations = starting.invite_many(campaign.guide, [person.contact for person in people])
     unsubscribes = _unsubscribe_links(people)
     deliveries = []
+    now = timezone.now()
     for person, invitation, unsubscribe in zip(people, invitations, unsubscribes, strict=True):
         person.interview, person.state = invitation.interview, Recipient.State.INVITED
+        person.invited_at, person.next_step, person.next_at = now, 1, None
         try:
             deliveries.append(_delivery(campaign, skeleton, person, invitation, unsubscribe))
         except HeaderInjectionError:
             person.state, person.skip_reason = Recipient.State.SKIPPED, "line break in the name"
-    Recipient.objects.bulk_update(people, ["interview", "state", "skip_reason"], batch_size=CHUNK)
+    Recipient.objects.bulk_update(people, CLOCK_FIELDS, batch_size=CHUNK)
     Delivery.objects.bulk_create(deliveries, batch_size=CHUNK)
     queued = EmailEvent.Kind.QUEUED
     EmailEvent.objects.bulk_create(EmailEvent(delivery=one, kind=queued) for one in deliveries)

@@ -136,6 +136,7 @@ def mark_sent(delivery: Delivery, *, reply: str, claim: str, keep: bool = False)
     if moved:
         EmailEvent.objects.create(delivery_id=delivery.pk, kind=EmailEvent.Kind.SENT, detail=reply, at=now)
         write_timeline(delivery, at=now)
+        Recipient.objects.filter(pk=delivery.recipient_id).count_sent(at=now)
     return bool(moved)
 
 
@@ -174,7 +175,7 @@ def hold_back(delivery: Delivery, *, reason: str, claim: str) -> None:
     EmailEvent.objects.create(delivery_id=delivery.pk, kind=EmailEvent.Kind.CANCELLED, detail=reason)
     if delivery.recipient_id:
         Recipient.objects.filter(pk=delivery.recipient_id).update(
-            state=Recipient.State.SKIPPED, skip_reason=reason[:60]
+            state=Recipient.State.SKIPPED, skip_reason=reason[:60], next_at=None
         )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -22,6 +21,7 @@ from campaigns.models import Campaign, SmtpServer
 from campaigns.placeholders import Piece
 from campaigns.wording import Words, words_of
 from config.api.models import Account
+from config.api.zones import first_zone
 from crm.channels import Content
 from crm.models import Contact
 
@@ -323,14 +323,7 @@ def _day(skeleton: Skeleton, at: datetime | None) -> str:
     if at is None:
         return ""
     with translation.override(skeleton.language):
-        return date_format(timezone.localtime(at, _zone(skeleton.time_zone)), "DATE_FORMAT")
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
+        return date_format(timezone.localtime(at, first_zone(skeleton.time_zone)), "DATE_FORMAT")
 
 
 def person_of(

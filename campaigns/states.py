@@ -90,24 +90,32 @@ def cancel(campaign_id: UUID) -> bool:
             batch_size=1000,
         )
         Recipient.objects.filter(campaign=campaign_id, state=Recipient.State.WAITING).update(
-            state=Recipient.State.SKIPPED, skip_reason="campaign cancelled"
+            state=Recipient.State.SKIPPED, skip_reason="campaign cancelled", next_at=None
         )
     return True
 
 
 def finish_done() -> int:
-    """Running campaigns with nobody waiting and no email under way are finished: read from rows. How many."""
-    people = Recipient.objects.filter(campaign=OuterRef("pk"), state=Recipient.State.WAITING)
+    """Running campaigns with nothing due for anybody and no email under way are finished. How many.
+
+    Read from rows. A standing campaign goes on.
+    """
+    people = Recipient.objects.filter(campaign=OuterRef("pk"), next_at__isnull=False)
     emails = Delivery.objects.filter(campaign=OuterRef("pk"), state__in=OPEN)
     retried = Delivery.objects.filter(campaign=OuterRef("pk"), state=Delivery.State.UNKNOWN)
     done = Campaign.objects.filter(
-        ~Exists(people), ~Exists(emails), ~Q(Exists(retried), resend_unknown=True), state=State.RUNNING
+        ~Exists(people),
+        ~Exists(emails),
+        ~Q(Exists(retried), resend_unknown=True),
+        state=State.RUNNING,
+        is_standing=False,
     )
     return done.update(state=State.FINISHED, finished_at=timezone.now(), updated_at=timezone.now())
 
 
 def _ready(campaign: Campaign) -> None:
-    if not campaign.recipients.filter(state=Recipient.State.WAITING).exists():
+    waiting = campaign.recipients.filter(state=Recipient.State.WAITING)
+    if not campaign.is_standing and not waiting.exists():
         raise MoveRefusedError(_("There is nobody to invite yet. Import a list of people first."))
     if not campaign.guide.questions.exists():
         raise MoveRefusedError(_("The guide has no questions yet."))

@@ -3,10 +3,9 @@
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils import formats, translation
 from django.utils.translation import gettext as _
@@ -15,6 +14,7 @@ from reportlab.lib.pagesizes import A4, LETTER
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageBreak, PageTemplate
 
+from config.api.zones import first_zone
 from interviews.blocks import Aside, Block, Piece, Rule, Style
 from interviews.typesetting import BOLD, MISSING, REGULAR, Typeface
 
@@ -68,17 +68,9 @@ def render(transcript: Transcript, file: Path) -> int:
 
 
 def moment(at: datetime, time_zone: str) -> str:
-    """Like "20 Nov 2026, 14:32 CET"."""
-    local = at.astimezone(_zone(time_zone))
+    """Like "20 Nov 2026, 14:32 CET"; in UTC for a zone this machine does not know."""
+    local = at.astimezone(first_zone(time_zone))
     return f"{formats.date_format(local, 'j M Y, H:i')} {local.tzname()}"
-
-
-def _zone(name: str) -> tzinfo:
-    """UTC for a zone this machine does not know: a transcript must not fail for it."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
 
 
 class _Document(BaseDocTemplate):

@@ -1,8 +1,10 @@
 """Who is invited, by which email, and what became of each."""
 
-from campaigns.models.campaigns import Campaign, ContactImport, Recipient
+from campaigns.models.campaigns import Campaign, ContactImport, Recipient, Variant
 from campaigns.models.deliveries import Delivery, EmailEvent
+from campaigns.models.schedules import Schedule, Step
 from campaigns.models.servers import EmailTemplate, SmtpServer
+from campaigns.models.splits import SplitTest
 
 __all__ = [
     "Campaign",
@@ -11,5 +13,9 @@ __all__ = [
     "EmailEvent",
     "EmailTemplate",
     "Recipient",
+    "Schedule",
     "SmtpServer",
+    "SplitTest",
+    "Step",
+    "Variant",
 ]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from campaigns.models.servers import EmailTemplate, SmtpServer
@@ -12,6 +12,13 @@ from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
 from crm.models import Contact
 from interviews.models import Guide, Interview
+
+
+class Variant(models.TextChoices):
+    """The two versions of an invitation in an A/B test."""
+
+    A = "a", "A"
+    B = "b", "B"
 
 
 class CampaignQuerySet(AccountQuerySet):
@@ -27,7 +34,8 @@ class Campaign(models.Model):
     """An invitation of many people to one guide.
 
     draft → scheduled → running ⇄ paused → finished;  any but finished → cancelled.
-    Finished is computed from its deliveries, never assumed.
+    Finished is computed from its people and deliveries, never assumed. A standing campaign never finishes:
+    people added later are invited by its schedule.
     """
 
     class State(models.TextChoices):
@@ -59,6 +67,11 @@ class Campaign(models.Model):
         default=False,
         help_text="When it is unknown whether an email was taken: it may then arrive twice.",
     )
+    is_standing = models.BooleanField(
+        "goes on for new people",
+        default=False,
+        help_text="It never finishes by itself; people added later are invited by its schedule.",
+    )
     scheduled_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -72,6 +85,12 @@ class Campaign(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        constraints = [
+            # The documented marketing API knows one scheduler of an account: this is its campaign.
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(is_standing=True), name="one_standing_campaign"
+            )
+        ]
         indexes = [
             models.Index(fields=["account", "-created_at"], name="campaign_newest"),
             models.Index(
@@ -85,13 +104,58 @@ class Campaign(models.Model):
         return self.name
 
 
+class RecipientQuerySet(AccountQuerySet):
+    def due(self, *, at: datetime | None = None) -> Self:
+        """People with something due by the clock: an invitation, or the next follow-up."""
+        return self.filter(
+            state__in=[Recipient.State.WAITING, Recipient.State.INVITED], next_at__lte=at or timezone.now()
+        )
+
+    def followed(self) -> Self:
+        """People who still have follow-ups to come."""
+        return self.filter(state=Recipient.State.INVITED, next_at__isnull=False)
+
+    def count_sent(self, *, at: datetime) -> int:
+        """One more email was sent to each, counted in one query."""
+        return self.update(emails_sent=F("emails_sent") + 1, last_sent_at=at)
+
+
 class Recipient(models.Model):
-    """One contact in one campaign. waiting → invited | skipped (with the reason)."""
+    """One contact in one campaign. waiting → invited | skipped (with the reason).
+
+    The clock of their emails: `next_step` is due at `next_at` (0 is the invitation); None means that
+    nothing is due any more. Its moves are conditional UPDATEs on the pair (next_step, next_at) that was
+    read, so that two sweeps at once never take the same step twice; the unique key of the delivery has the
+    last word.
+      due → (n + 1, sent + delay) an email was queued  |  (n + 1, now + delay) the condition did not hold
+          → (n, later) the window is closed, too soon after the last email, or the cap on emails is reached
+          → (n, None) the last step is behind them, or they are stopped
+      stopped_at None → set, with the reason; once, never back.
+    A planned `next_at` counts from the moment an email was queued; when it comes, the true time of sending
+    decides. So nobody has to tell the clock what a sender did.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
         INVITED = "invited", "Invited"
         SKIPPED = "skipped", "Skipped"
+
+    class Stop(models.TextChoices):
+        """Why nothing more is sent to a person by this campaign."""
+
+        REPLIED = "replied", "Replied"
+        COMPLETED = "completed", "Completed the interview"
+        DECLINED = "declined", "Declined the interview"
+        EXPIRED = "expired", "The invitation ran out"
+        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+        BOUNCED = "bounced", "The address bounced"
+        COMPLAINED = "complained", "Reported as spam"
+        FAILED = "failed", "An email could not be sent"
+        SUPPRESSED = "suppressed", "Must not be written to"
+        TAKEN_OVER = "taken_over", "Taken over by staff"
+        STAFF = "staff", "Stopped by staff"
+        MAX_EMAILS = "max_emails", "Got all the emails"
+        CANCELLED = "cancelled", "The campaign was cancelled"
 
     account_path = "campaign__account"
 
@@ -105,16 +169,46 @@ class Recipient(models.Model):
     interview = models.OneToOneField(
         Interview, null=True, blank=True, on_delete=models.SET_NULL, related_name="recipient"
     )
+    variant = models.CharField(
+        max_length=1, choices=Variant, blank=True, help_text="Which version of the invitation they got."
+    )
+    next_step = models.PositiveSmallIntegerField(default=0)
+    next_at = models.DateTimeField(default=timezone.now, null=True, blank=True)
+    invited_at = models.DateTimeField(null=True, blank=True)
+    emails_sent = models.PositiveSmallIntegerField(default=0)
+    last_sent_at = models.DateTimeField(null=True, blank=True)
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    stop_reason = models.CharField(max_length=12, choices=Stop, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = AccountQuerySet.as_manager()
+    objects = RecipientQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["campaign", "contact"], name="recipient_once_per_campaign")
+            models.UniqueConstraint(fields=["campaign", "contact"], name="recipient_once_per_campaign"),
+            # Whoever was stopped has nothing due, and the reason is known.
+            models.CheckConstraint(
+                condition=Q(stopped_at=None, stop_reason="")
+                | (Q(stopped_at__isnull=False, next_at=None) & ~Q(stop_reason="")),
+                name="recipient_stopped_for_a_reason",
+            ),
         ]
-        indexes = [models.Index(fields=["campaign", "state", "id"], name="recipient_waiting")]
+        indexes = [
+            models.Index(fields=["campaign", "state", "id"], name="recipient_waiting"),
+            # the clock: whose email is due, campaign by campaign
+            models.Index(
+                fields=["campaign", "state", "next_at"],
+                condition=Q(next_at__isnull=False),
+                name="recipient_due",
+            ),
+            # invitations of one day, against the greatest number of a day
+            models.Index(
+                fields=["campaign", "invited_at"],
+                condition=Q(invited_at__isnull=False),
+                name="recipient_invited_when",
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.contact)

@@ -68,6 +68,9 @@ class Delivery(models.Model):
         verbose_name="SMTP server",
     )
     purpose = models.CharField(max_length=16, choices=Purpose)
+    step = models.PositiveSmallIntegerField(
+        default=0, help_text="Of its campaign: 0 is the invitation, then the follow-ups."
+    )
     # Why it is sent, from the caller: the same key is the same email.
     key = models.CharField(max_length=120)
     to_email = models.EmailField(max_length=320)

@@ -33,6 +33,8 @@ class AccountForm(forms.ModelForm):
             "language",
             "time_zone",
             "page_size",
+            "email_cap",
+            "email_cap_days",
             "postal_line",
             "privacy_contact",
         )

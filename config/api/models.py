@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from config.api.ids import uuid7
+from config.api.zones import validate_time_zone
 
 DEFAULT_ACCOUNT = "default"
 
@@ -44,8 +45,16 @@ class Account(models.Model):
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Use a colour like #0b6e5f.")],
     )
     language = models.CharField(max_length=12, default="en")
-    time_zone = models.CharField(max_length=64, default="UTC")
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     page_size = models.CharField(max_length=8, choices=PageSize, default=PageSize.A4)
+    email_cap = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Campaign emails to one person in so many days. Empty: as the settings say; 0: no limit.",
+    )
+    email_cap_days = models.PositiveSmallIntegerField(
+        default=7, validators=[MinValueValidator(1), MaxValueValidator(365)]
+    )
     postal_line = models.CharField(
         max_length=300, blank=True, help_text="Postal address in the footer of emails."
     )

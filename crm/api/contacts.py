@@ -16,6 +16,7 @@ from config.api.authentication import account_of, caller_of
 from config.api.envelope import success
 from config.api.errors import NotFoundError
 from config.api.openapi import enveloped
+from config.api.zones import validate_time_zone
 from crm import contacts, erasure
 from crm.api.user_records import PreferencesField
 from crm.models import Contact, ContactAddress, Erasure, TimelineEntry
@@ -63,7 +64,9 @@ class NewContactSerializer(serializers.Serializer):
     company = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
     role = serializers.CharField(max_length=120, required=False, default="", allow_blank=True)
     language = serializers.CharField(max_length=12, required=False, default="", allow_blank=True)
-    time_zone = serializers.CharField(max_length=64, required=False, default="", allow_blank=True)
+    time_zone = serializers.CharField(
+        max_length=64, required=False, default="", allow_blank=True, validators=[validate_time_zone]
+    )
 
 
 class TimelineEntrySerializer(serializers.ModelSerializer):

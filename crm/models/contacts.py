@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
+from config.api.zones import validate_time_zone
 
 
 class Channel(models.TextChoices):
@@ -25,7 +26,7 @@ class Contact(models.Model):
     company = models.CharField(max_length=200, blank=True)
     role = models.CharField(max_length=120, blank=True)
     language = models.CharField(max_length=12, blank=True)
-    time_zone = models.CharField(max_length=64, blank=True)
+    time_zone = models.CharField(max_length=64, blank=True, validators=[validate_time_zone])
     preferences = models.JSONField(default=dict, blank=True)
     fields = models.JSONField(
         default=dict, blank=True, help_text="What imports brought along: column → value."
