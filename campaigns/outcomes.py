@@ -136,7 +136,8 @@ def mark_sent(delivery: Delivery, *, reply: str, claim: str, keep: bool = False)
     if moved:
         EmailEvent.objects.create(delivery_id=delivery.pk, kind=EmailEvent.Kind.SENT, detail=reply, at=now)
         write_timeline(delivery, at=now)
-        Recipient.objects.filter(pk=delivery.recipient_id).count_sent(at=now)
+        if delivery.recipient_id:
+            Recipient.objects.filter(pk=delivery.recipient_id).count_sent(at=now)
     return bool(moved)
 
 
