@@ -80,6 +80,11 @@ MAYBE_STOP = _rule(
     r"(?:das reicht|das war's|ich muss (?:los|gehen|weg))(?: jetzt)?",
     r"(?:muszę (?:iść|kończyć)|to wszystko)(?: już)?",
 )
+# To the last question this is an answer: nothing is left that could be stopped.
+ALL_SAID = re.compile(
+    rf"{PLEASE}(?:i(?:'m| am) (?:done|finished)|(?:that's|that is|that'll be) (?:enough|all|it))"
+    rf"(?: for (?:now|today|me))?{END}|(?:nein[, ]+)?(?:das reicht|das war's|das ist alles)|(?:nie[, ]+)?to wszystko"
+)
 SKIP = _rule(
     "skip",
     SURE,
@@ -189,6 +194,9 @@ def recognise(
         return Recognition("ask", SURE, current)
     if CORRECT.match(words):
         return _correction(text, words, brief=brief, answered=answered)
+    is_last = all(one.key == current or one.key in answered for one in brief.questions)
+    if is_last and ALL_SAID.fullmatch(words):
+        return Recognition("answer", LIKELY, current)
     return _commanded(words, brief=brief, current=current) or _answer(
         words, question, current=current, tries=tries
     )

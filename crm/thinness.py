@@ -11,7 +11,9 @@ CHARACTERS_A_WORD = 2
 _NOTHING_TO_ADD = re.compile(
     r"\W*(?:(?:no|nope|none|nothing|never|not really|n/?a|nobody|nein|nichts|keine?[rs]?|nie|nic|żad\w+"
     r"|(?:i )?(?:do not|don't|dont) (?:know|have any|use any|have one)|no idea|not sure|weiß (?:ich )?nicht"
-    r"|keine ahnung|nie wiem|that's (?:it|all)|as i said)\b[\s\w]{0,24})\W*",
+    r"|keine ahnung|nie wiem|as i said)\b[\s\w]{0,24}"
+    r"|(?:(?:no|nope|nein|nie)[, ]+)?(?:that(?:'s| is) (?:it|all)|das (?:war's|ist alles)|to wszystko)"
+    r"[\s\w,]{0,24})\W*",
     re.IGNORECASE,
 )
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")

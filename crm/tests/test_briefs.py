@@ -1,5 +1,6 @@
 """The planner of briefs: a whole interview decided in code."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -54,6 +55,17 @@ def test_it_greets_with_the_first_question():
     first = Interview().plans[0]
     assert (first.act, first.question_key) == (Act.GREET, "role")
     assert first.say.endswith(ROLE.text)
+
+
+@pytest.mark.parametrize("words", ["No, that is all.", "That's it, thanks", "Das war's", "To wszystko"])
+def test_that_is_all_answers_the_last_question_and_asks_nothing_before(words):
+    talk = Interview(replace(BRIEF, questions=(ROLE, replace(TOOLS, probes=()))))
+    assert talk.say(LONG).question_key == "tools"
+    assert read_message(BRIEF, [*talk.talk[:1], Said("person", words)]).act == "maybe_stop"
+    closing = talk.say(words)
+    assert closing.ends
+    assert closing.end_reason == "completed"
+    assert answers(talk.brief, talk.talk)[-1].text == words
 
 
 def test_a_thin_answer_is_probed_to_its_depth_and_no_further():

@@ -15,14 +15,22 @@ from tests.browser.interview import answer, begin, is_over
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "only for trying things"
 QUESTION = "Why do patients not show up?"
-ANSWERS = [
-    "I manage the front desk of a clinic with four doctors; I answer the phone, plan appointments and chase "
-    "insurance letters until late afternoon.",
-    "An appointment system from 2009, Outlook, and a fax machine for the insurers.",
-    "Patients who do not show up, because we only remind them by phone and I rarely reach more than half of "
-    "them.",
-    "Every day. On Monday nine people did not come, that is about 700 dollars lost.",
-]
+# What is asked → what is said. The picture shows answers that belong to their questions.
+ANSWERS = {
+    "what does a normal day look like": "I manage the front desk of a clinic with four doctors; I answer the "
+    "phone, plan appointments and chase insurance letters until late afternoon.",
+    "the largest part of that day": "The phone. About five hours of it, mostly calling patients back.",
+    "Which tools do you use": "An appointment system from 2009, Outlook, and a fax machine for the insurers.",
+    "What do you use it for": "The old system holds the calendar; the insurers accept nothing but a fax.",
+    "What slows you down": "Patients who do not show up, because we only remind them by phone and I rarely "
+    "reach more than half of them.",
+    "When did that last happen": "Every day. On Monday nine people did not come, so 700 dollars were lost.",
+    "from 1 to 5": "2",
+    "change one thing": "Reminders that go out by themselves, and a reply that lands in the calendar.",
+    "different for you then": "I would have my mornings back, and the doctors would not wait.",
+    "anything else": "No, that is all.",
+}
+PICTURED = "Which tools do you use"  # in the middle of the talk
 Look = Callable[[Page, str], None]
 
 
@@ -85,22 +93,26 @@ def invitation_link(page: Page, url: str, look: Look) -> str:
     return page.locator(".rc-card ul a[href*='/i/']").first.get_attribute("href") or ""
 
 
+def answer_to(asked: str) -> str:
+    found = [said for words, said in ANSWERS.items() if words in asked]
+    assert found, f"No answer is prepared for {asked!r}"
+    return found[0]
+
+
 def be_interviewed(page: Page, link: str, folder: Path, look: Look) -> Path:
     page.goto(link)
     look(page, "landing")
     begin(page)
     look(page, "chat-first-question")
-    for number, text in enumerate(ANSWERS):
-        answer(page, text)
-        if number == 2:
-            look(page, "chat")
     for _turn in range(20):
         if is_over(page):
             break
-        chip = page.locator("#chips button.chip").first
-        if chip.is_visible():
+        asked = page.locator(".said.persona[data-seq]").last.inner_text()
+        if page.locator("#chips button.chip").first.is_visible():
             look(page, "chat-scale")
-        answer(page, "2" if chip.is_visible() else "Reminders that go out by themselves.")
+        answer(page, answer_to(asked))
+        if PICTURED in asked:
+            look(page, "chat")
         page.wait_for_timeout(100)
     look(page, "chat-ended")
     page.get_by_role("link", name="See your answers").click()
