@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -15,14 +16,16 @@ from config.api.threads import in_database
 from knowledge import embedding, vectors
 from knowledge.keywords import Scored, scored_by_words
 from knowledge.models import Chunk, Collection
-from knowledge.words import question_terms, terms_of
+from knowledge.words import padded, question_terms, terms_of
 from personas.models import Persona
 from personas.providers.base import ProviderError
+from personas.providers.identifiers import identifiers_in, speaks_of_another
 
 # A passage below this says too little of what was asked to be called a source.
 MIN_SCORE = 0.34
 VECTOR_WEIGHT = 0.6  # the rest is the words' (promises.md, "Knowledge": weighted fusion of normalised scores)
 CANDIDATES = 50  # from each of the two ways
+LOOKED_AT = 4  # times as many as asked for, when those that speak of another model or order are left out
 MOST_COLLECTIONS = 100
 
 logger = logging.getLogger(__name__)
@@ -171,9 +174,11 @@ def _passages(
     terms = question_terms(query)
     by_words = scored_by_words(terms, collections, limit=CANDIDATES)
     by_meaning = _by_meaning(collections, meaning, also=[found.chunk_id for found in by_words])
-    best = fused(by_words, by_meaning)[:limit]
+    named = identifiers_in(query)
+    best = fused(by_words, by_meaning)[: limit * (LOOKED_AT if named else 1)]
     chunks = _chunks([found.chunk_id for found in best], collections)
-    best = [found for found in best if found.chunk_id in chunks]
+    best = [one for one in best if one.chunk_id in chunks and not _is_of_another(chunks[one.chunk_id], named)]
+    best = _from_the_top(best[:limit])
     level = _level(terms, best, chunks)
     kept = [found for found in best if found.rank * level >= min_score]
     return [
@@ -209,8 +214,18 @@ def fused(by_words: Sequence[Scored], by_meaning: Mapping[int, float]) -> list[F
         for chunk_id in {**words, **by_meaning}
     ]
     order.sort(key=lambda found: (-found.rank, found.chunk_id))
-    top = order[0].rank if order else 0.0
-    return [Fused(f.chunk_id, f.rank / (top or 1.0), f.keyword_score, f.vector_score) for f in order]
+    return _from_the_top(order)
+
+
+def _is_of_another(chunk: Chunk, named: AbstractSet[str]) -> bool:
+    """Whether it is about X-2000 where X-200 was asked for; its title tells too what it is about."""
+    return speaks_of_another(f"{chunk.document.title}\n{chunk.text}", named)
+
+
+def _from_the_top(best: Sequence[Fused]) -> list[Fused]:
+    """The ranks again, with the first as 1."""
+    top = best[0].rank if best else 1.0
+    return [Fused(f.chunk_id, f.rank / (top or 1.0), f.keyword_score, f.vector_score) for f in best]
 
 
 def _level(terms: Sequence[str], best: Sequence[Fused], chunks: Mapping[int, Chunk]) -> float:
@@ -226,18 +241,25 @@ def _level(terms: Sequence[str], best: Sequence[Fused], chunks: Mapping[int, Chu
 
 
 def _share_held(terms: Sequence[str], chunk: Chunk) -> float:
-    in_text = set(terms_of(chunk.text))
+    title = terms_of(chunk.document.title)
+    in_text = set(_terms_of_text(chunk, title))
     held = [term for term in terms if term in in_text]
-    in_title_only = set(terms_of(chunk.document.title)) - in_text
+    in_title_only = set(title) - in_text
     asked = [term for term in terms if term not in in_title_only]
     if not asked:
         return 1.0 if terms else 0.0
     return len(held) / len(asked)
 
 
+def _terms_of_text(chunk: Chunk, title: Sequence[str]) -> list[str]:
+    """As the index holds them, behind those of the title; made again when the title is another since."""
+    before = padded(title)
+    return chunk.terms[len(before) :].split() if chunk.terms.startswith(before) else terms_of(chunk.text)
+
+
 def _chunks(ids: Sequence[int], collections: Sequence[Collection]) -> dict[int, Chunk]:
     rows = Chunk.objects.filter(pk__in=ids, collection__in=collections).select_related("document")
-    return {chunk.pk: chunk for chunk in rows.defer("vector", "terms", "document__given_sections")}
+    return {chunk.pk: chunk for chunk in rows.defer("vector", "document__given_sections")}
 
 
 def _passage(number: int, found: Fused, *, chunk: Chunk, score: float) -> Passage:

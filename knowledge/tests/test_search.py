@@ -221,3 +221,14 @@ def test_question_terms_are_what_the_index_holds():
     terms = Chunk.objects.get().terms.split()
 
     assert set(question_terms("zazolc GESLA jazn 東京都 हिन्दी")) <= set(terms)
+
+
+def test_a_row_about_another_model_is_no_source():
+    collection = make_collection()
+    for model, months in (("X-200", 24), ("X-2000", 36), ("X-20", 12)):
+        add_text(collection, f"Model: {model}; Warranty: {months} months", title="Prices")
+
+    found = find("What is the warranty of model X-200?", collection)
+
+    assert [passage.text for passage in found] == ["Model: X-200; Warranty: 24 months"]
+    assert find("What is the warranty of model X-201?", collection) == []

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from personas.providers.base import Source
+from personas.providers.identifiers import identifiers_in, speaks_of_another
 from personas.providers.words import content_words, stem, words_of
 
 # Less than half of what a question is about (its words weighted by rarity) is no answer to it.
@@ -69,7 +70,13 @@ class _Statement:
 def best_quotes(question: str, sources: Sequence[Source]) -> list[Quote]:
     """The statements that answer the question, in reading order; none when nothing fits."""
     wanted = set(content_words(question))
-    statements = [one for place, source in enumerate(sources) for one in _statements(place, source)]
+    named = identifiers_in(question)
+    statements = [
+        one
+        for place, source in enumerate(sources)
+        for one in _statements(place, source)
+        if not speaks_of_another(one.text, named)
+    ]
     if not wanted or not statements:
         return []
     weights = _weights(wanted, sources)
