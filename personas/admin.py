@@ -241,7 +241,13 @@ class UsageAdmin(WrittenByTheProgram):
 
     @display(description=gettext_lazy("Tokens in + out"))  # type: ignore[untyped-decorator]
     def tokens(self, usage: Usage) -> str:
-        return f"{usage.prompt_tokens:,} + {usage.completion_tokens:,}"
+        shown = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,}"
+        if not usage.estimated_tokens:
+            return shown
+        return _("%(tokens)s (%(estimated)s estimated)") % {
+            "tokens": shown,
+            "estimated": f"{usage.estimated_tokens:,}",
+        }
 
     @display(description=gettext_lazy("Cost (US$)"), ordering="cost_micro_usd")  # type: ignore[untyped-decorator]
     def cost(self, usage: Usage) -> str:

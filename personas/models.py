@@ -183,6 +183,9 @@ class Usage(models.Model):
     calls = models.PositiveIntegerField(default=0)
     prompt_tokens = models.PositiveBigIntegerField(default=0)
     completion_tokens = models.PositiveBigIntegerField(default=0)
+    estimated_tokens = models.PositiveBigIntegerField(
+        default=0, help_text="Of both, those of calls that no vendor counted: replies that were cut off."
+    )
     cost_micro_usd = models.PositiveBigIntegerField(default=0)
 
     objects = AccountQuerySet.as_manager()

@@ -12,6 +12,7 @@ from config.api.threads import in_database
 from personas import budget
 from personas.breaker import breaker
 from personas.chains import chain_of
+from personas.estimating import cut_off, with_estimates
 from personas.metering import Call, MeteredEmbedder
 from personas.models import Persona
 from personas.own_keys import has_own_key, needs_own_key
@@ -89,6 +90,7 @@ class _Reply:
     def __init__(self, name: str, account: Account, persona: Persona | None) -> None:
         self.began = False
         self._ended = False
+        self._said: list[str] = []
         self._name, self._account, self._persona = name, account, persona
 
     async def parts(self, prompt: Prompt) -> AsyncGenerator[Delta | Done, None]:
@@ -101,11 +103,12 @@ class _Reply:
                 async for part in reply:
                     self.began = True
                     if not isinstance(part, Done):
+                        self._said.append(part.text)
                         yield part
                         continue
                     self._ended = True
                     breaker.note_success(key)
-                    counting = call.count(part)
+                    counting = call.count(with_estimates(part, prompt, "".join(self._said)))
                     call.end()
                     try:
                         yield part
@@ -117,7 +120,7 @@ class _Reply:
         finally:
             if self.began and not self._ended:
                 # The vendor counts these words too, though it did not say how many.
-                await wait_for(call.count(Done(provider=self._name, model=prompt.model)))
+                await wait_for(call.count(cut_off(self._name, prompt, "".join(self._said))))
             call.end()
 
 
@@ -179,16 +182,19 @@ def _classifying(instruction: str, text: str, labels: Sequence[str], *, model: s
 
 async def _whole_reply(name: str, prompt: Prompt, *, account: Account, persona: Persona | None) -> str:
     said: list[str] = []
+    end: Done | None = None
     call = Call(name, account, persona)
     reply = cast(Any, provider(name, account=account).stream(prompt))
     try:
         async with aclosing(reply):
             async for part in reply:
                 if isinstance(part, Done):
-                    call.count(part)  # not waited for: a person waits for what comes next
+                    end = with_estimates(part, prompt, "".join(said))
                     continue
                 said.append(part.text)
     finally:
+        if said or end:  # not waited for: a person waits for what comes next
+            call.count(end or cut_off(name, prompt, "".join(said)))
         call.end()
     return "".join(said)
 

@@ -58,10 +58,12 @@ def _row(account: Account, persona: Persona | None, done: Done) -> Row:
 
 
 def _added(done: Done) -> Counter[str]:
+    asked, answered = done.prompt_tokens or 0, done.completion_tokens or 0
     return Counter(
         calls=1,
-        prompt_tokens=done.prompt_tokens or 0,
-        completion_tokens=done.completion_tokens or 0,
+        prompt_tokens=asked,
+        completion_tokens=answered,
+        estimated_tokens=asked + answered if done.is_estimated else 0,
         cost_micro_usd=cost_micro_usd(done),
     )
 

@@ -40,6 +40,7 @@ class UsageSerializer(serializers.ModelSerializer):
             "prompt_tokens",
             "completion_tokens",
             "total_tokens",
+            "estimated_tokens",
             "cost_usd",
             "is_priced",
         )

@@ -77,13 +77,17 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The end of a whole reply; nothing comes after it. Token counts are the vendor's, None if unknown."""
+    """The end of a whole reply; nothing comes after it. Token counts are the vendor's, None if unknown.
+
+    `is_estimated` is for what is counted of replies (personas/estimating.py); no provider sets it.
+    """
 
     provider: str
     model: str
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     finish: Literal["stop", "length"] = "stop"
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,5 +292,22 @@ async def test_a_reply_that_was_stopped_is_counted_as_a_call(persona, server, le
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
     await stream.aclose()
-    assert (await Usage.objects.aget()).calls == 1
+    row = await Usage.objects.aget()
+    assert (row.calls, row.model, row.completion_tokens) == (1, persona.model, 1)  # "word"
+    assert row.prompt_tokens > 20
+    assert row.estimated_tokens == row.prompt_tokens + row.completion_tokens
     assert await asyncio.to_thread(server.wait_until, lambda: server.requests[0].aborted)
+
+
+async def test_what_the_vendor_counted_is_no_estimate(persona):
+    await spoken(persona)
+    assert (await Usage.objects.aget(provider="openai")).estimated_tokens == 0
+
+
+async def test_the_offline_voice_uses_no_tokens_when_it_is_stopped(persona):
+    persona.provider_chain = ["offline"]
+    stream = speaking.speak(persona, asking("One two three."), account=persona.account)
+    await anext(stream)
+    await stream.aclose()
+    row = await Usage.objects.aget()
+    assert (row.prompt_tokens, row.completion_tokens, row.estimated_tokens) == (0, 0, 0)
