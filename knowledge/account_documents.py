@@ -6,13 +6,15 @@ from urllib.parse import unquote
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from config.api.models import Account
 from knowledge.arriving import visible
-from knowledge.models import Collection, Document
+from knowledge.models import Collection, Document, OtherName
 from knowledge.removing import remove_document
+from knowledge.replacing import keeps_a_name_without
 
 SLUG = "documents"
 # A reader begins within seconds; a document that waits longer says that no worker is there.
@@ -56,36 +58,61 @@ def documents_in(collection: Collection) -> QuerySet[Document]:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
+    """`kept_as`: the content was uploaded under other names too, and stays under this one."""
+
     filename: str
     documents: int
     chunks: int
     size_bytes: int
+    kept_as: str = ""
 
 
 def remove_named(account: Account, name: str) -> Removed | None:
     """Remove what has this file name, else this id; None when there is no such document.
 
-    Several may share a name, such as one that is searched and a newer one that was refused.
+    Several may share a name, such as one that is searched and a newer one that was refused. A document that
+    was uploaded under other names too loses this one; by its id it goes with all of them.
     """
     collection = existing_collection(account)
-    documents = _named(documents_in(collection), name) if collection else []
-    for document in documents:
-        remove_document(document)
-    if not documents:
+    if collection is None:
         return None
-    return Removed(
-        filename=documents[0].filename,
-        documents=len(documents),
-        chunks=sum(document.chunk_count for document in documents),
-        size_bytes=sum(document.size_bytes for document in documents),
+    # Some clients of the documented API encode a name twice.
+    for given in dict.fromkeys((visible(name), visible(unquote(name)))):
+        if found := list(_named(collection, given).order_by("-uploaded_at")):
+            return _removed(given, _nameless(found, given), kept=found)
+    found = _with_id(documents_in(collection), name)
+    return _removed(found[0].filename, found, kept=[]) if found else None
+
+
+def _named(collection: Collection, name: str) -> QuerySet[Document]:
+    also = OtherName.objects.filter(collection=collection, name=name)
+    return documents_in(collection).filter(
+        Q(filename=name) | Q(pk__in=list(also.values_list("document", flat=True)))
     )
 
 
-def _named(documents: QuerySet[Document], name: str) -> list[Document]:
-    # Some clients of the documented API encode a name twice.
-    for given in dict.fromkeys((name, unquote(name))):
-        if found := list(documents.filter(filename=visible(given)).order_by("-uploaded_at")):
-            return found
+def _nameless(documents: list[Document], name: str) -> list[Document]:
+    """Takes the name from each; those that have no other."""
+    with transaction.atomic():
+        return [document for document in documents if not keeps_a_name_without(name, document)]
+
+
+def _removed(name: str, gone: list[Document], *, kept: list[Document]) -> Removed:
+    for document in gone:
+        remove_document(document)
+    stays = next((document for document in kept if document not in gone), None)
+    if stays is not None:
+        stays.refresh_from_db(fields=["filename"])
+    return Removed(
+        filename=name,
+        documents=len(gone),
+        chunks=sum(document.chunk_count for document in gone),
+        size_bytes=sum(document.size_bytes for document in gone),
+        kept_as=stays.filename if stays else "",
+    )
+
+
+def _with_id(documents: QuerySet[Document], name: str) -> list[Document]:
     try:
         return list(documents.filter(pk=UUID(name)))
     except ValueError:

@@ -113,6 +113,7 @@ def _document(request: Request, document_id: UUID) -> Document:
     return found
 
 
+@extend_schema(tags=["Knowledge"])
 class CollectionsView(generics.ListAPIView):
     """The collections of the account, newest first."""
 
@@ -138,6 +139,7 @@ class CollectionsView(generics.ListAPIView):
         return envelope.success(request, serializer.data, status=status.HTTP_201_CREATED)
 
 
+@extend_schema(tags=["Knowledge"])
 class DocumentsView(generics.ListAPIView):
     """The documents of the account, newest first."""
 
@@ -200,6 +202,7 @@ def _added(collection: Collection, file: Any, *, title: str) -> Document:
         raise ApiError("VALIDATION_ERROR", str(refusal), details={"file": [str(refusal)]}) from None
 
 
+@extend_schema(tags=["Knowledge"])
 class DocumentView(APIView):
     """One document."""
 
@@ -217,6 +220,7 @@ class DocumentView(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+@extend_schema(tags=["Knowledge"])
 class DocumentFileView(APIView):
     """The file of a document, as it was given."""
 
@@ -245,6 +249,7 @@ def file_response(document: Document) -> FileResponse:
     )
 
 
+@extend_schema(tags=["Knowledge"])
 class RatingView(APIView):
     """Whether an answer helped."""
 

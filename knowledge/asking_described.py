@@ -46,6 +46,7 @@ class CitedAnswerSerializer(serializers.Serializer):
     passages = serializers.IntegerField(help_text="How many were retrieved.")
 
 
+@extend_schema(tags=["Knowledge"])
 class AskView(APIView):
     """Describes the operation; requests never reach it."""
 

@@ -64,7 +64,8 @@ class Document(models.Model):
     vectors are still to be made (`vectors_due`) is already found by its words.
 
     One with `replaces_same_name` takes the place of older ones of its name at the moment it is ready:
-    they lose their chunks in the same transaction, are marked `superseded_at`, and are then removed.
+    they lose their chunks in the same transaction, are marked `superseded_at`, and are then removed. One that
+    has other names too (`OtherName`) loses only that name.
     """
 
     class State(models.TextChoices):
@@ -150,6 +151,32 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class OtherName(models.Model):
+    """A further name under which a document's content was uploaded. Deleted by it, only the name goes."""
+
+    account_path = "document__collection__account"
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="other_names")
+    # The document's collection again, so that an index leads from a name in it to the document.
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=300)
+    given_at = models.DateTimeField(default=timezone.now, help_text="When it was last uploaded under it.")
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["given_at", "id"]
+        constraints = [
+            # Given again, a name is not a second one.
+            models.UniqueConstraint(fields=["document", "name"], name="other_name_once")
+        ]
+        # delete, replace and look up by file name
+        indexes = [models.Index(fields=["collection", "name"], name="document_by_other_name")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Chunk(models.Model):

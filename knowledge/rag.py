@@ -78,6 +78,7 @@ class DocumentPages(PagePagination):
         ]
 
 
+@extend_schema(tags=["Documents"])
 class RagDocumentsView(generics.ListAPIView):
     """The documents of the account, newest first."""
 
@@ -94,9 +95,10 @@ class RagDocumentsView(generics.ListAPIView):
         if collection is None:
             return Document.objects.none()
         self.total = collection.document_count
-        return documents_in(collection).order_by("-created_at", "-pk")
+        return documents_in(collection).prefetch_related("other_names").order_by("-created_at", "-pk")
 
 
+@extend_schema(tags=["Documents"])
 class RagDocumentView(APIView):
     """One document, by its file name or its id."""
 
@@ -112,7 +114,10 @@ class RagDocumentView(APIView):
         responses={200: described.REMOVED},
     )
     def delete(self, request: Request, filename: str) -> Response:
-        """Remove a document with its passages: all that have this file name, else the one with this id."""
+        """Remove a document with its passages: all that have this file name, else the one with this id.
+
+        Content that was uploaded under other names too stays under those (`kept_as`); by its id it goes.
+        """
         account = account_of(request)
         removed = remove_named(account, filename.replace("\x00", ""))
         if removed is None:
@@ -126,9 +131,13 @@ class RagDocumentView(APIView):
             "chunks_removed": removed.chunks,
             "size_freed": removed.size_bytes,
         }
-        return answered(data, f"Removed {removed.filename}.")
+        if not removed.kept_as:
+            return answered(data, f"Removed {removed.filename}.")
+        stays = f"Its content stays as {removed.kept_as}."
+        return answered({**data, "kept_as": removed.kept_as}, f"Removed {removed.filename}. {stays}")
 
 
+@extend_schema(tags=["Documents"])
 class RagStatsView(APIView):
     """What the account's documents come to."""
 

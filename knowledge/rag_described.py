@@ -52,6 +52,9 @@ class DocumentItemSerializer(serializers.Serializer):
 
     id = serializers.UUIDField()
     filename = serializers.CharField()
+    also_known_as = serializers.SerializerMethodField(
+        help_text="Other names under which the same content was uploaded."
+    )
     title = serializers.CharField()
     content_type = serializers.SerializerMethodField()
     size = serializers.IntegerField(source="size_bytes")
@@ -65,6 +68,9 @@ class DocumentItemSerializer(serializers.Serializer):
     created_at = serializers.DateTimeField(default_timezone=UTC)
     indexed_at = serializers.SerializerMethodField()
     is_active = serializers.SerializerMethodField()
+
+    def get_also_known_as(self, document: Document) -> list[str]:
+        return [other.name for other in document.other_names.all()]
 
     def get_content_type(self, document: Document) -> str:
         return document.mime or "application/octet-stream"
@@ -125,6 +131,9 @@ class RemovedSerializer(serializers.Serializer):
     documents_removed = serializers.IntegerField()
     chunks_removed = serializers.IntegerField()
     size_freed = serializers.IntegerField(help_text="Bytes.")
+    kept_as = serializers.CharField(
+        required=False, help_text="Another name under which the same content was uploaded, and stays."
+    )
 
 
 class DocumentStatsSerializer(serializers.Serializer):
@@ -145,6 +154,7 @@ STATS = answered("RagStats", DocumentStatsSerializer())
 UPLOADED = answered("UploadOutcome", UploadedFilesSerializer())
 
 
+@extend_schema(tags=["Documents"])
 class UploadView(APIView):
     """Describes the operation; requests never reach it."""
 

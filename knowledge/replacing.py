@@ -5,25 +5,28 @@ the old one is found; one that fails replaces nothing.
 """
 
 import logging
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from knowledge.models import Document
+from knowledge.models import Document, OtherName
 from knowledge.removing import forget_chunks, remove_document
 
 MOST_AT_ONCE = 200
+READY = Document.State.READY
 UPLOADED = "upload"  # what other apps have given is theirs
 
 logger = logging.getLogger(__name__)
 
 
 def same_name(collection_id: UUID, filename: str) -> QuerySet[Document]:
-    """The uploads of a name in a collection that nothing has replaced."""
-    rows = Document.objects.filter(collection=collection_id, filename=filename, superseded_at=None)
-    return rows.filter(origin_kind=UPLOADED)
+    """The uploads of a name in a collection that nothing has replaced, be it their first name or another."""
+    also = OtherName.objects.filter(collection=collection_id, name=filename)
+    rows = Document.objects.filter(collection=collection_id, superseded_at=None, origin_kind=UPLOADED)
+    return rows.filter(Q(filename=filename) | Q(pk__in=list(also.values_list("document", flat=True))))
 
 
 def lock_same_name(document: Document) -> None:
@@ -31,40 +34,75 @@ def lock_same_name(document: Document) -> None:
 
     Everybody locks documents first, in this order, and collections last.
     """
-    if document.replaces_same_name:
-        _lock(same_name(document.collection_id, document.filename))
+    rows = [
+        same_name(document.collection_id, name).values_list("pk", flat=True) for name, _ in _names(document)
+    ]
+    _lock(Document.objects.filter(pk__in={key for keys in rows for key in keys}))
 
 
 def _lock(documents: QuerySet[Document]) -> None:
     list(documents.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
+def _names(document: Document) -> list[tuple[str, datetime]]:
+    """The names it takes from older documents, and when it was last given under each."""
+    first = [(document.filename, document.uploaded_at)] if document.replaces_same_name else []
+    return [*first, *document.other_names.values_list("name", "given_at")]
+
+
 def settle(document: Document) -> None:
-    """A document has just become ready: the older ones go, or it goes itself. In the caller's transaction."""
-    if not document.replaces_same_name:
-        return
-    others = same_name(document.collection_id, document.filename).exclude(pk=document.pk)
-    newer = others.filter(
-        uploaded_at__gt=document.uploaded_at, replaces_same_name=True, state=Document.State.READY
-    )
-    if newer.exists():
-        supersede([document])
-    else:
-        supersede(list(others.filter(uploaded_at__lte=document.uploaded_at).defer("given_sections")))
+    """A document has just become ready: the older ones of its names go, or it gives a name up itself.
+
+    In the caller's transaction.
+    """
+    for name, given_at in _names(document):
+        others = same_name(document.collection_id, name).exclude(pk=document.pk)
+        times = {other: dict(_names(other)).get(name) for other in others.defer("given_sections")}
+        newer = [at for other, at in times.items() if at and at > given_at and other.state == READY]
+        older = [other for other, at in times.items() if (at or other.uploaded_at) <= given_at]
+        give_up(name, [document] if newer else older)
 
 
 def given_again(document: Document, filename: str) -> None:
-    """Content that is here already was given once more, perhaps under another name.
+    """Content that is here already was given once more, perhaps under another name, which then is its too.
 
-    It is the latest of its name now. What that other name held before has been replaced by it.
+    It is the latest of that name now. What the name stood for before has been replaced by it.
     """
     now = timezone.now()
-    others = same_name(document.collection_id, filename)
     with transaction.atomic():
+        others = same_name(document.collection_id, filename).exclude(pk=document.pk)
         _lock(others | Document.objects.filter(pk=document.pk))
-        Document.objects.filter(pk=document.pk).update(uploaded_at=now)
-        if document.state == Document.State.READY:
-            supersede(list(others.exclude(pk=document.pk).filter(uploaded_at__lte=now)))
+        if filename == document.filename:
+            Document.objects.filter(pk=document.pk).update(uploaded_at=now)
+        else:
+            OtherName.objects.update_or_create(
+                document=document,
+                name=filename,
+                defaults={"collection_id": document.collection_id, "given_at": now},
+            )
+        if document.state == READY:
+            give_up(filename, list(others.filter(uploaded_at__lte=now).defer("given_sections")))
+
+
+def give_up(name: str, documents: list[Document]) -> None:
+    """The name is no longer theirs; those without another are superseded. In the caller's transaction."""
+    supersede([document for document in documents if not keeps_a_name_without(name, document)])
+
+
+def keeps_a_name_without(name: str, document: Document) -> bool:
+    """Takes a name from a document, unless it is its last; whether it was not."""
+    document.other_names.filter(name=name).delete()
+    if document.filename != name:
+        return True
+    heir = document.other_names.first()
+    if heir is None:
+        return False
+    title = heir.name if document.title == document.filename else document.title
+    Document.objects.filter(pk=document.pk).update(
+        filename=heir.name, title=title, uploaded_at=heir.given_at, replaces_same_name=True
+    )
+    heir.delete()
+    return True
 
 
 def supersede(documents: list[Document]) -> None:

@@ -146,7 +146,7 @@ def _settled(upload: Upload) -> Document | None:
     document = upload.document
     if document is None:
         return None
-    if upload.is_known:
+    if upload.is_known or document.filename != upload.filename:
         replacing.given_again(document, upload.filename)
     return arriving.arrived(document)
 

@@ -155,7 +155,7 @@ class TestList:
     ):
         for number in range(12):
             add(f"{number}.txt", b"Text number %d." % number)
-        with django_assert_max_num_queries(4):
+        with django_assert_max_num_queries(5):
             get(client, "/rag/documents?per_page=12", key)
 
 
