@@ -308,11 +308,12 @@ EMBEDDING_PROVIDER = ENV.text("RAPPORT_EMBEDDINGS", "openai" if OPENAI_API_KEY e
 # --- How lower apps act through higher ones (docs/architecture.md) ---------------------------
 CHANNELS = {"email": "campaigns.sending.EmailChannel"}
 PERSONAL_DATA = [
-    "config.system.personal_data",
     "campaigns.personal_data",
     "interviews.personal_data",
     "knowledge.personal_data",
     "crm.personal_data",
+    # The last: figures that were counted again before the messages went would hold them again.
+    "config.system.personal_data",
 ]
 SOCKET_AUTHENTICATORS = [
     "crm.authentication.access_link_from_cookie",

@@ -2,7 +2,8 @@
 
 Every five minutes the days since the last count are counted anew, up to a moment that is noted
 (`CountingProgress.counted_until`). Who reads adds what came after it, from a short index range (`standing`).
-Older days are counted again in turn, so that what was erased, merged or deleted leaves the figures too.
+The days of who was merged or erased are counted again soon (touched.py); all older days in turn, so that what
+was deleted or came late leaves or joins the figures too.
 """
 
 import time as clock
@@ -16,8 +17,8 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from campaigns.models import Delivery
-from config.system import activity
-from config.system.models import ContactDay, CountingProgress, DailyFigure
+from config.system import activity, touched
+from config.system.models import ContactDay, CountingProgress, DailyFigure, TouchedDay
 from crm.models import Contact, Conversation, Message, Rating
 from interviews.models import Interview
 from knowledge.models import Document
@@ -32,6 +33,7 @@ LONGEST_TAIL = timedelta(days=1)
 LEASE = timedelta(minutes=2)
 CATCHING_UP_SECONDS = 25.0
 RECOUNTING_SECONDS = 1.0
+TOUCHED_SECONDS = 20.0
 
 Figures = dict[str, dict[int, int]]  # name → account → value
 
@@ -81,6 +83,7 @@ def catch_up(*, until: datetime | None = None, seconds: float = CATCHING_UP_SECO
     if progress is None:
         return False
     try:
+        touched.note_merges(progress)
         started, before = clock.monotonic(), progress.counted_until
         for day in _days_to_count(progress, until):
             _count_up_to(day, until, progress)
@@ -88,10 +91,44 @@ def catch_up(*, until: datetime | None = None, seconds: float = CATCHING_UP_SECO
             # However long a day takes, each call gets further.
             if is_late and day < until.date() and progress.counted_until != before:
                 return False
+        _recount_touched_days(before=until.date())
         recount_old_days(progress, before=until.date())
         return True
     finally:
         _save(progress, lease_until=None)
+
+
+def follow_changes() -> None:
+    """Between two counts: the days of who was merged, taken apart or erased are counted again at once."""
+    progress = CountingProgress.objects.first()
+    if progress is None or progress.counted_until is None:
+        return
+    touched.note_merges(progress)
+    before = progress.counted_until.date()
+    if not TouchedDay.objects.filter(day__lt=before).exists() or _claim() is None:
+        return
+    try:
+        _recount_touched_days(before=before)
+    finally:
+        _save(progress, lease_until=None)
+
+
+def _recount_touched_days(*, before: date, seconds: float = TOUCHED_SECONDS) -> None:
+    """What does not fit is there the next time. Later days are counted as they come."""
+    started = clock.monotonic()
+    for row in TouchedDay.objects.filter(day__lt=before):
+        _recount(row.day)
+        # Touched once more meanwhile, it stays.
+        TouchedDay.objects.filter(day=row.day, noted_at=row.noted_at).delete()
+        if clock.monotonic() - started > seconds:
+            break
+
+
+def _recount(day: date) -> None:
+    counted = gather(day)
+    if not counted.is_written():
+        with transaction.atomic():
+            counted.write()
 
 
 def _claim() -> CountingProgress | None:
@@ -157,10 +194,7 @@ def recount_old_days(
     for _turn in range((before - oldest).days):
         if not oldest <= day < before:
             day = oldest
-        counted = gather(day)
-        if not counted.is_written():
-            with transaction.atomic():
-                counted.write()
+        _recount(day)
         day += timedelta(days=1)
         if clock.monotonic() - started > seconds:
             break

@@ -91,6 +91,19 @@ class ContactDay(models.Model):
         return f"{self.messages} messages on {self.day}"
 
 
+class TouchedDay(models.Model):
+    """An old day to be counted again before any other: rows of it were moved or erased."""
+
+    day = models.DateField(primary_key=True)
+    noted_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["day"]
+
+    def __str__(self) -> str:
+        return f"{self.day} is to be counted again"
+
+
 class CountingProgress(models.Model):
     """How far the days are counted: one row. Whoever holds the lease counts; nobody else does meanwhile."""
 
@@ -101,6 +114,8 @@ class CountingProgress(models.Model):
     counted_until = models.DateTimeField(null=True)
     # The next old day to be counted again, so that what was erased, merged or deleted leaves the figures.
     recount_day = models.DateField(null=True)
+    # Whoever was merged or taken apart before then has had their days noted (TouchedDay).
+    merges_seen_until = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
 
     class Meta:

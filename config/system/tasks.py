@@ -19,3 +19,5 @@ def sweep() -> None:
         providers_probe.look()
     if daily.is_due():
         daily.catch_up()
+    else:
+        daily.follow_changes()
