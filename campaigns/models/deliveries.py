@@ -113,6 +113,8 @@ class Delivery(models.Model):
             # the admin's list, which is over all accounts
             models.Index(fields=["-created_at"], name="delivery_newest_of_all"),
             models.Index(fields=["message_id"], name="delivery_by_message_id"),
+            # the figures of a day
+            models.Index(fields=["sent_at"], name="delivery_by_sending"),
             # a sender's own claims
             models.Index(fields=["claim"], condition=~Q(claim=""), name="delivery_claimed"),
         ]

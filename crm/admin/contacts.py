@@ -20,6 +20,7 @@ from config.api.models import AuditEntry
 from crm import erasure
 from crm.admin.object_ids import CheckedIdsAdmin
 from crm.models import Consent, Contact, ContactAddress, Message
+from crm.word_search import contacts_found
 
 FACTS = (("name", "account"), ("company", "role"), ("language", "time_zone"), "is_active")
 MORE = ("preferences", "fields", ("created_at", "updated_at", "erased_at"))
@@ -57,7 +58,7 @@ class ContactAdmin(CheckedIdsAdmin):
     list_filter_submit = True
     list_select_related = ("account",)
     search_fields = ("name", "company", "addresses__value")
-    search_help_text = _("Name, company, email or phone")
+    search_help_text = _("Words, or how they begin: name, company, email, phone")
     show_full_result_count = False
     ordering = ("-created_at",)
     list_per_page = 50
@@ -73,6 +74,9 @@ class ContactAdmin(CheckedIdsAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
         return super().get_queryset(request).prefetch_related("addresses")
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        return (contacts_found(queryset, search_term) if search_term else queryset), False
 
     def get_autocomplete_fields(self, request: HttpRequest) -> Any:
         registered = self.admin_site.is_registered(Contact._meta.get_field("account").related_model)  # type: ignore[arg-type]

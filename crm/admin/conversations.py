@@ -20,6 +20,7 @@ from config.api.models import AuditEntry
 from crm import talk, watching
 from crm.admin.object_ids import CheckedIdsAdmin
 from crm.models import Conversation, Message
+from crm.word_search import talks_found
 from personas import agents, speaking
 from personas.models import Persona
 
@@ -45,7 +46,7 @@ class ConversationAdmin(CheckedIdsAdmin):
     list_filter_submit = True
     list_select_related = ("contact", "account")
     search_fields = ("title", "contact__name", "contact__addresses__value", "external_id")
-    search_help_text = _("Title, name, email or phone")
+    search_help_text = _("Words, or how they begin: title, name, email, phone")
     show_full_result_count = False
     ordering = ("-last_activity_at",)
     list_per_page = 50
@@ -58,6 +59,9 @@ class ConversationAdmin(CheckedIdsAdmin):
         ("close_reason", "taken_over_by"),
         ("created_at", "last_activity_at", "closed_at"),
     )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        return (talks_found(queryset, search_term) if search_term else queryset), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         editable = {"title", "category", "status"}

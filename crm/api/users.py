@@ -30,6 +30,7 @@ from crm.api.user_records import (
 )
 from crm.models import Contact, ContactMerge, Conversation
 from crm.session_authentication import KEY_OR_SESSION, own_contact
+from crm.word_search import named
 
 LONGEST_SEARCH = 200  # characters
 
@@ -108,7 +109,7 @@ FILTERS = (
     OpenApiParameter("phone", OpenApiTypes.STR, description="Only the user with this number."),
     OpenApiParameter("company", OpenApiTypes.STR, description="The whole name, in any case."),
     OpenApiParameter("role", OpenApiTypes.STR, description="The whole role, in any case."),
-    OpenApiParameter("q", OpenApiTypes.STR, description="A part of the name, in any case."),
+    OpenApiParameter("q", OpenApiTypes.STR, description="Words of name or company, or how they begin."),
 )
 
 
@@ -133,7 +134,7 @@ class UserList(generics.ListAPIView):
                     **{f"upper_{name}": Upper(Value(text))}
                 )
         text = _searched(query, "q")
-        return rows.filter(name__icontains=text) if text else rows
+        return named(rows, text) if text else rows
 
     @extend_schema(operation_id="users_list", summary="Users, the newest first", parameters=[*FILTERS])
     def get(self, request: Request) -> Response:
