@@ -133,9 +133,9 @@ ANALYTICS = "/admin/analytics/"
 # What a list needs to be asked, and what people ask of it.
 ASKED = {
     "/crm/search": ("?q=invoice",),
-    "/crm/users": ("", "?per_page=50"),
+    "/crm/users": ("", "?per_page=50", "?q=ada", "?company=acme"),
     "/admin/crm/contact/": ("", "?q=ada", "?q=person-%40example.com"),
-    "/admin/crm/conversation/": ("", "?q=ada"),
+    "/admin/crm/conversation/": ("", "?q=ada", "?q=invoice"),
 }
 
 
@@ -277,6 +277,20 @@ def growth():
     return reached
 
 
+def changes():
+    """How long the figures take to follow a change of the busiest person, and of an ordinary one."""
+    from config.system import daily, touched
+    from config.system.models import ContactDay
+
+    busiest = Callers("many").ids["contact_id"]
+    ordinary = ContactDay.objects.filter(messages__lt=20).order_by("contact_key").first().contact_key
+    for name, contact in (("the busiest", busiest), ("an ordinary", ordinary)):
+        touched.note_days_of([contact])
+        days = touched.TouchedDay.objects.count()
+        seconds = timed(daily.follow_changes, 1)[0] / 1000
+        print(f"  {days} days of {name} person counted again in {seconds:.1f} s")
+
+
 def baselines(slug, many):
     from config.api.models import Account
 
@@ -304,6 +318,7 @@ def main(contacts=CONTACTS, messages=MESSAGES):
         report.table("Milliseconds", ["", "p50", "p95", "limit", "questions", ""], rows)
         grown = growth()
         baselines("many", many)
+        changes()
     sys.exit(1 if missed or not grown else 0)
 
 

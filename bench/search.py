@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 
 from bench import report
 
@@ -25,13 +26,15 @@ SIZES = (1_000, 10_000, 100_000)
 RECALL_AT = 10
 RECALL_QUESTIONS = 10
 LEAST_RECALL = 0.99
-WRITTEN_AT_ONCE = 5_000
+MADE_AT_ONCE = 2_000  # texts
 LANES = ("sqlite", "postgres")
 WORDS_IN_A_CHUNK = 200
 VOCABULARY = 20_000
 DIMENSIONS = 384
 QUESTIONS = 100
-SCANNED_QUESTIONS = 2
+SCANNED_CHUNKS = 20_000  # by the Python scans, in so many questions
+MOST_SCANS = 2
+NEW_CHUNKS = 100
 TARGET = 20  # times faster than a scan, at the median
 AIMED_MS = {"sqlite": 15, "postgresql": 25}  # by words, 95 of 100 questions
 MODEL = "bench"
@@ -57,59 +60,111 @@ def vocabulary(rng):
     ]
 
 
-def fill(chunk_count, rng, words, weights):
-    """Texts whose words follow Zipf's law, as people's do, each with a random unit vector."""
-    import numpy as np
+class Texts:
+    """One collection that grows from size to size: texts whose words follow Zipf's law, as people's do, each
+    with a random unit vector."""
 
-    from config.api.models import Account
-    from knowledge.models import Chunk, Collection, Document
-    from knowledge.words import padded, terms_of
+    def __init__(self):
+        from config.api.models import Account
+        from knowledge.models import Collection, Document
+        from knowledge.words import terms_of
 
-    account = Account.objects.create(slug="bench", name="Bench")
-    collection = Collection.objects.create(account=account, slug="bench", name="Bench")
-    document = Document.objects.create(collection=collection, title="Bench", checksum="bench", state="ready")
-    vectors = np.random.default_rng(7).normal(size=(chunk_count, DIMENSIONS)).astype("<f4")
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    tokens = 0
-    rows = []
-    for number in range(chunk_count):
-        text = " ".join(rng.choices(words, weights, k=WORDS_IN_A_CHUNK))
-        terms = terms_of(text)
-        tokens += len(terms)
-        rows.append(
-            Chunk(
-                document=document,
-                collection=collection,
-                position=number,
-                text=text,
-                terms=padded(terms),
-                token_count=len(terms),
-                text_checksum=hashlib.sha256(text.encode()).hexdigest(),
-                vector=vectors[number].tobytes(),
-                embedding_model=MODEL,
-            )
+        self.rng = random.Random(11)
+        self.words = vocabulary(self.rng)
+        self.weights = [1 / (rank + 5) for rank in range(len(self.words))]
+        self.rng.shuffle(self.words)
+        # Each of these words is one term, so that a text's terms need not be made word by word.
+        self.terms = [terms_of(word)[0] for word in self.words]
+        self.title = terms_of("Bench")
+        self.account = Account.objects.create(slug="bench", name="Bench")
+        self.collection = Collection.objects.create(account=self.account, slug="bench", name="Bench")
+        self.document = Document.objects.create(
+            collection=self.collection, title="Bench", checksum="bench", state="ready"
         )
-        if len(rows) == WRITTEN_AT_ONCE:
-            Chunk.objects.bulk_create(rows, batch_size=500)
-            rows = []
-    Chunk.objects.bulk_create(rows, batch_size=500)
-    Collection.objects.filter(pk=collection.pk).update(chunk_count=chunk_count, token_count=tokens, version=1)
-    settle()
-    collection.refresh_from_db()
-    return account, collection
+
+    def grow(self, chunk_count):
+        """Until it has so many chunks."""
+        from django.db.models import F
+
+        from config.system.load import write
+        from knowledge.models import Chunk, Collection
+
+        there = self.collection.chunk_count
+        with written_in_bulk():
+            write(Chunk, self._rows(there, chunk_count))
+        Collection.objects.filter(pk=self.collection.pk).update(
+            chunk_count=chunk_count,
+            token_count=chunk_count * (WORDS_IN_A_CHUNK + len(self.title)),
+            version=F("version") + 1,
+        )
+        self.collection.refresh_from_db()
+
+    def _rows(self, first, end):
+        import numpy as np
+
+        generator = np.random.default_rng(first)
+        shares = np.asarray(self.weights) / sum(self.weights)
+        for number in range(first, end):
+            if (number - first) % MADE_AT_ONCE == 0:
+                picked = generator.choice(len(shares), size=(MADE_AT_ONCE, WORDS_IN_A_CHUNK), p=shares)
+                vectors = generator.normal(size=(MADE_AT_ONCE, DIMENSIONS)).astype("<f4")
+                vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            place = (number - first) % MADE_AT_ONCE
+            yield self._row(number, picked[place].tolist(), vectors[place].tobytes())
+
+    def _row(self, number, picked, vector):
+        from knowledge.words import padded
+
+        text = " ".join([self.words[word] for word in picked])
+        return {
+            "document_id": self.document.pk,
+            "collection_id": self.collection.pk,
+            "position": number,
+            "text": text,
+            "terms": padded([*self.title, *(self.terms[word] for word in picked)]),
+            "token_count": WORDS_IN_A_CHUNK + len(self.title),
+            "text_checksum": hashlib.sha256(text.encode()).hexdigest(),
+            "vector": vector,
+            "embedding_model": MODEL,
+        }
+
+    def questions(self, count):
+        """Six words each, as people ask: mostly common ones, one or two rare."""
+        choices = self.rng.choices
+        return [
+            " ".join([*choices(self.words, self.weights, k=4), *choices(self.words, k=2)])
+            for _ in range(count)
+        ]
+
+    def vector(self):
+        from knowledge.embedding import packed
+
+        return packed([self.rng.gauss(0, 1) for _ in range(DIMENSIONS)])
 
 
-def settle():
-    """What a server does by itself after a while: statistics, and GIN's pending entries merged."""
-    from django.db import connection
+@contextmanager
+def written_in_bulk():
+    """Rows without the index of words, which is made once they are there; then statistics, as a server makes
+    them by itself after a while."""
+    from importlib import import_module
 
+    from django.db import connection, transaction
+
+    index = import_module("knowledge.migrations.0002_word_index")
+    made, undone = {
+        "sqlite": (index.SQLITE, index.SQLITE_UNDO),
+        "postgresql": (index.POSTGRESQL[1:], index.POSTGRESQL_UNDO[:1]),
+    }[connection.vendor]
     with connection.cursor() as cursor:
+        with transaction.atomic():
+            for statement in undone:
+                cursor.execute(statement)
+            yield
+            if connection.vendor == "postgresql":
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks to come takes no index
+            for statement in made:
+                cursor.execute(statement)
         cursor.execute("VACUUM ANALYZE knowledge_chunk" if connection.vendor == "postgresql" else "ANALYZE")
-
-
-def questions(rng, words, weights, count):
-    """Six words each, as people ask: mostly common ones, one or two rare."""
-    return [" ".join([*rng.choices(words, weights, k=4), *rng.choices(words, k=2)]) for _ in range(count)]
 
 
 def timed(work, asked):
@@ -136,7 +191,7 @@ def scan_of_words(collection):
         for pk, text in rows.iterator():
             held = terms_of(text)
             scored.append(
-                (bm25("".join(f" {t} " for t in held), len(held), terms=terms, statistics=statistics), pk)
+                (bm25("".join(f" {t} " for t in held), len(held) + 1, terms=terms, statistics=statistics), pk)
             )
         return sorted(scored, reverse=True)[:6]
 
@@ -185,6 +240,7 @@ def database_alone():
 FTS5 = (
     "FTS5's bm25() alone",
     (
+        "DROP TABLE IF EXISTS bench_words",
         "CREATE VIRTUAL TABLE bench_words USING fts5(terms, tokenize='ascii')",
         "INSERT INTO bench_words(rowid, terms) SELECT id, terms FROM knowledge_chunk",
     ),
@@ -194,6 +250,7 @@ FTS5 = (
 TS_RANK = (
     "GIN with ts_rank alone",
     (
+        "DROP TABLE IF EXISTS bench_words",
         "CREATE TABLE bench_words AS SELECT id, to_tsvector('simple', terms) AS held FROM knowledge_chunk",
         "CREATE INDEX bench_words_held ON bench_words USING gin (held)",
         "VACUUM ANALYZE bench_words",
@@ -224,21 +281,37 @@ def whole(account, collection):
     )
 
 
+def by_candidates(collection):
+    """What answers while a large collection is read into memory, and for one that is too large for it."""
+    from knowledge import keywords
+    from knowledge.words import question_terms
+
+    return lambda question: keywords._scored_by_database(question_terms(question), [collection])
+
+
 def by_meaning_alone(collection, vector):
     from knowledge.vectors import closest
 
     return lambda question: closest(collection, vector, limit=50)
 
 
-def measured(account, collection, *, asked, vector):
+def measured(texts, *, asked, vector):
     """Name → (p50, p95) in milliseconds; what is ours and what it is compared with."""
     from django.conf import settings
 
+    from knowledge import vectors, word_index
     from knowledge.models import Collection
 
-    few = asked[:SCANNED_QUESTIONS]
-    results = {"first question of a process": timed(ours(account, collection, {}), asked[:1])}
+    account, collection = texts.account, texts.collection
+    few = asked[: max(1, SCANNED_CHUNKS // collection.chunk_count)][:MOST_SCANS]
+    Collection.objects.update(embedding_provider="")
+    word_index.MEMORY.clear()
+    started = time.perf_counter()
+    results = {"words: the first question of a process": timed(ours(account, collection, {}), asked[:1])}
+    word_index.MEMORY.of(collection)  # a large one is read in the background; wait for it
+    print(f"  words are in memory after {time.perf_counter() - started:.1f} s")
     results["words: ours"] = timed(ours(account, collection, {}), asked)
+    results["words: candidates from the database"] = timed(by_candidates(collection), asked)
     results["words: passages_for, with its threads"] = timed(whole(account, collection), asked)
     name, alone = database_alone()
     results[f"words: {name}"] = timed(alone, asked)
@@ -246,13 +319,20 @@ def measured(account, collection, *, asked, vector):
     settings.PROVIDERS = {**settings.PROVIDERS, "bench": {"BACKEND": "none", "EMBEDDING_MODEL": MODEL}}
     Collection.objects.update(embedding_provider="bench")
     collection.refresh_from_db()
-    by_meaning_alone(collection, vector)("")  # the matrix is read once
+    vectors.MEMORY.clear()
+    first = timed(by_meaning_alone(collection, vector), asked[:1])
+    results["vectors: the first question of a process"] = first
     results["vectors: ours, exact"] = timed(by_meaning_alone(collection, vector), asked)
     results["vectors: Python scan"] = timed(scan_of_vectors(collection, vector), few)
     results["fused: ours"] = timed(ours(account, collection, {collection.pk: vector}), asked)
     both = zip(results["words: Python scan"], results["vectors: Python scan"], strict=True)
     results["fused: both Python scans"] = tuple(words + vectors for words, vectors in both)
-    return results, name
+    texts.grow(collection.chunk_count + NEW_CHUNKS)
+    changed = {collection.pk: vector}
+    results[f"fused: the first question after {NEW_CHUNKS} new chunks"] = timed(
+        ours(account, collection, changed), asked[:1]
+    )
+    return results, name, word_index.MEMORY.size_bytes + vectors.MEMORY.size_bytes
 
 
 def recall(collection, asked):
@@ -293,15 +373,14 @@ def the_best(collection, wanted):
     return [{-pk for _, pk in best} for best in scored]
 
 
-def recall_of_vectors(collection, rng):
-    from knowledge.embedding import packed
+def recall_of_vectors(texts):
     from knowledge.vectors import closest
 
     shares = []
-    for _ in range(SCANNED_QUESTIONS):
-        vector = packed([rng.gauss(0, 1) for _ in range(DIMENSIONS)])
-        best = {pk for _, pk in scan_of_vectors(collection, vector, count=RECALL_AT)("")}
-        shares.append(len(best & set(closest(collection, vector, limit=RECALL_AT))) / RECALL_AT)
+    for _ in range(MOST_SCANS):
+        vector = texts.vector()
+        best = {pk for _, pk in scan_of_vectors(texts.collection, vector, count=RECALL_AT)("")}
+        shares.append(len(best & set(closest(texts.collection, vector, limit=RECALL_AT))) / RECALL_AT)
     return sum(shares) / len(shares)
 
 
@@ -324,34 +403,22 @@ def compared(results, database, vendor):
     return all(reached)
 
 
-def one(chunk_count):
+def one(texts, chunk_count):
     """One size on the database that the environment names; whether every target is reached."""
-    prepare()
     from django.db import connection
-
-    from knowledge.embedding import packed
 
     report.heading(f"Search among {chunk_count:,} chunks")
     report.settings(
         {"database": connection.vendor, "words in a chunk": WORDS_IN_A_CHUNK, "dimensions": DIMENSIONS}
     )
-    rng = random.Random(11)
-    words = vocabulary(rng)
-    weights = [1 / (rank + 5) for rank in range(len(words))]
-    rng.shuffle(words)
-    try:
-        account, collection = fill(chunk_count, rng, words, weights)
-        asked = questions(rng, words, weights, QUESTIONS)
-        vector = packed([rng.gauss(0, 1) for _ in range(DIMENSIONS)])
-        results, database = measured(account, collection, asked=asked, vector=vector)
-        shares = recall(collection, asked)
-        shares["vectors: ours, exact"] = recall_of_vectors(collection, rng)
-    finally:
-        from config.api.threads import close_connections
-
-        close_connections()
-        connection.creation.destroy_test_db("", verbosity=0)
-
+    started = time.perf_counter()
+    texts.grow(chunk_count)
+    print(f"  written in {time.perf_counter() - started:.0f} s")
+    asked = texts.questions(QUESTIONS)
+    results, database, held = measured(texts, asked=asked, vector=texts.vector())
+    print(f"  indexes in memory: {held / 1024**2:.0f} MB\n")
+    shares = recall(texts.collection, asked)
+    shares["vectors: ours, exact"] = recall_of_vectors(texts)
     rows = [[name, median, late, shares.get(name, "")] for name, (median, late) in results.items()] + [
         [name, "", "", share] for name, share in shares.items() if name not in results
     ]
@@ -360,21 +427,35 @@ def one(chunk_count):
     return compared(results, database, connection.vendor) and enough
 
 
+def lane(sizes):
+    """All sizes on the database that the environment names, in one collection that grows."""
+    prepare()
+    from django.db import connection
+
+    try:
+        texts = Texts()
+        return all([one(texts, size) for size in sorted(sizes)])
+    finally:
+        from config.api.threads import close_connections
+
+        close_connections()
+        connection.creation.destroy_test_db("", verbosity=0)
+
+
 def main(arguments):
-    """Every size on both databases, each in a process of its own."""
+    """Every size on both databases, each database in a process of its own."""
     from tests.run import database
 
     sizes = [word for word in arguments if word.isdigit()] or list(map(str, SIZES))
     codes = []
-    for lane in [word for word in arguments if word in LANES] or LANES:
-        with database(lane) as environment:
-            command = [sys.executable, "-m", "bench.search", "--one"]
-            whole = {**os.environ, **environment}
-            codes += [subprocess.run([*command, size], env=whole).returncode for size in sizes]
+    for one_lane in [word for word in arguments if word in LANES] or LANES:
+        with database(one_lane) as environment:
+            command = [sys.executable, "-m", "bench.search", "--lane", *sizes]
+            codes.append(subprocess.run(command, env={**os.environ, **environment}).returncode)
     return max(codes)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        sys.exit(0 if one(int(sys.argv[2])) else 1)
+    if sys.argv[1:2] == ["--lane"]:
+        sys.exit(0 if lane(list(map(int, sys.argv[2:]))) else 1)
     sys.exit(main(sys.argv[1:]))

@@ -49,12 +49,14 @@ def scored_by_words(
 ) -> list[Scored]:
     """The chunks that hold any of the terms, best first; equal scores in the order they were written.
 
-    Exact up to MOST_TOKENS words in all collections searched together. Beyond that the database finds the
-    candidates, and when those are too many, the rarest words choose among them.
+    Exact up to MOST_TOKENS words in all collections searched together. Beyond that, and while a large
+    collection is being read into memory, the database finds the candidates, and when those are too many, the
+    rarest words choose among them.
     """
     if not terms or not collections:
         return []
-    if sum(collection.token_count for collection in collections) <= word_index.MOST_TOKENS:
+    is_small = sum(collection.token_count for collection in collections) <= word_index.MOST_TOKENS
+    if is_small and word_index.are_at_hand(collections):
         return _scored_in_memory(terms, collections, limit=limit)
     return _scored_by_database(terms, collections)[:limit]
 

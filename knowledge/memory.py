@@ -1,11 +1,16 @@
 """What a process remembers of collections between searches, made again when a collection has changed."""
 
+import logging
 import threading
 from collections import OrderedDict
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
+from django.db import connection
+
 from knowledge.models import Collection
+
+logger = logging.getLogger(__name__)
 
 
 class Remembered(Protocol):
@@ -28,6 +33,7 @@ class Memory(Generic[T]):
         self._kept: OrderedDict[UUID, T] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: dict[UUID, threading.Lock] = {}
+        self._ahead: set[UUID] = set()
 
     def load(self, collection: Collection, before: T | None) -> T:
         """Make it from the rows; `before` is what was kept of an earlier version."""
@@ -51,6 +57,29 @@ class Memory(Generic[T]):
                 kept = self.load(collection, before)
                 self._keep(collection.pk, kept)
         return kept
+
+    def knows(self, collection: Collection) -> bool:
+        """Whether it holds this collection at some version, so that `of` costs only what changed since."""
+        with self._lock:
+            return collection.pk in self._kept
+
+    def load_ahead(self, collection: Collection) -> None:
+        """Make it in a thread of its own, once, so that nobody waits for it."""
+        with self._lock:
+            if collection.pk in self._ahead:
+                return
+            self._ahead.add(collection.pk)
+        threading.Thread(target=self._load_ahead, args=[collection], daemon=True).start()
+
+    def _load_ahead(self, collection: Collection) -> None:
+        try:
+            self.of(collection)
+        except Exception:  # whoever asks next begins it again
+            logger.exception("Reading collection %s ahead failed", collection.pk)
+        finally:
+            connection.close()
+            with self._lock:
+                self._ahead.discard(collection.pk)
 
     @property
     def size_bytes(self) -> int:

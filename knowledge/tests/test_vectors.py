@@ -153,6 +153,26 @@ def test_the_matrix_is_read_again_only_when_the_version_differs(server, django_a
     assert len(memory.of(collection).ids) == len(first.ids) + 1
 
 
+def test_after_a_change_only_new_vectors_are_read(monkeypatch):
+    collection = make_collection(embedding_provider="p", embedding_model="m")
+    rows(30, collection=collection)
+    memory = VectorMemory()
+    before = memory.of(collection)
+    Chunk.objects.filter(pk__in=before.ids[:3].tolist()).delete()
+    rows(2, collection=collection)
+    collection.version += 1
+    read = []
+    real = vectors._read
+    monkeypatch.setattr(vectors, "_read", lambda chunks: read.append(chunks.count()) or real(chunks))
+    now = memory.of(collection)
+
+    assert read == [2]
+    assert sorted(now.ids.tolist()) == sorted(Chunk.objects.values_list("pk", flat=True))
+    fresh = VectorMemory().of(collection)
+    order = np.argsort(now.ids)
+    assert (now.rows[order] == fresh.rows[np.argsort(fresh.ids)]).all()
+
+
 def rows(count, *, collection, dimensions=8):
     document = Document.objects.create(collection=collection, title="x", checksum=str(count), state="ready")
     made = np.random.default_rng(1).normal(size=(count, dimensions)).astype("<f4")
@@ -202,7 +222,7 @@ def test_many_threads_read_a_matrix_once(monkeypatch):
     rows(50, collection=collection)
     loads = []
     real = vectors._load
-    monkeypatch.setattr(vectors, "_load", lambda c: loads.append(1) or real(c))
+    monkeypatch.setattr(vectors, "_load", lambda *given: loads.append(1) or real(*given))
     memory = VectorMemory()
 
     def look():

@@ -1,6 +1,8 @@
 """The words in memory: exact, bounded, and cheap to bring up to date."""
 
 import random
+import threading
+import time
 
 import pytest
 
@@ -152,3 +154,25 @@ def test_of_many_equal_chunks_the_first_written_are_given_whichever_the_limit(mo
 
     for limit in (1, 5, 12, 31):
         assert scored_by_words(["london", "person"], [collection], limit=limit) == every[:limit]
+
+
+def test_a_large_collection_is_answered_from_the_database_while_it_is_read(monkeypatch):
+    collection = make_collection()
+    fill(collection, 40, random.Random(3))
+    memory, goes_on = WordMemory(10**6), threading.Event()
+    read = memory.load
+    monkeypatch.setattr(memory, "load", lambda *given: goes_on.wait(10) and read(*given))
+    monkeypatch.setattr(word_index, "MEMORY", memory)
+    monkeypatch.setattr(word_index, "READ_WHILE_ASKED", 0)
+
+    while_read = scored_by_words(["word3", "word40"], [collection])
+    assert not memory.knows(collection)
+    goes_on.set()
+    deadline = time.monotonic() + 10
+    while not memory.knows(collection) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert [one.chunk_id for one in while_read] == [
+        one.chunk_id for one in scored_by_words(["word3", "word40"], [collection])
+    ]
+    assert memory.knows(collection)
