@@ -75,6 +75,25 @@ def redis() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def django_db_keepdb(django_db_modify_db_settings: None) -> Iterator[bool]:
+    """On SQLite the test database is a copy of one that was migrated before (tests/migrated.py)."""
+    from django.db import connection
+
+    from tests.migrated import DATABASE, migrated_folder
+
+    if connection.vendor != "sqlite":
+        yield False
+        return
+    test = connection.settings_dict["TEST"]
+    shutil.copy(migrated_folder() / DATABASE, test["NAME"])
+    test["MIGRATE"] = False
+    yield True
+    connection.close()
+    for ending in ("", "-wal", "-shm"):
+        Path(test["NAME"] + ending).unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> None:
     """The rows that Django makes for each model stay when a test with transactions empties the tables.
 

@@ -5,6 +5,7 @@ For tests that watch it from outside, crash drills, benches and screenshots.
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,18 +18,10 @@ from pathlib import Path
 
 import psutil
 
+from tests.migrated import NOT_INHERITED, migrated_folder
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-# What the suite's own conftest sets, and an installation must find out by itself.
-NOT_INHERITED = (
-    "REDIS_URL",
-    "SECRET_KEY",
-    "PUBLIC_BASE_URL",
-    "DJANGO_SETTINGS_MODULE",
-    "DATABASE_URL",
-    "HOST",
-)
 
 
 # Benches and drills measure the server, not its limits.
@@ -145,11 +138,18 @@ class Installation:
                     process.kill()
 
 
+def furnish(folder):
+    """Most of a first start is the migrations: what is not about them begins after them."""
+    shutil.copytree(migrated_folder(), folder, dirs_exist_ok=True)
+
+
 @contextmanager
 def installation(settings=None, *arguments):
     """A running installation without rate limits; `arguments` are further words for serve."""
     with tempfile.TemporaryDirectory(prefix="rapport-house-", ignore_cleanup_errors=True) as folder:
         house = Installation(folder, **{**NO_LIMITS, "LOG_LEVEL": "WARNING", **(settings or {})})
+        if "DATABASE_URL" not in house.environment:
+            furnish(folder)
         try:
             yield house.started(*arguments)
         finally:

@@ -6,7 +6,7 @@ import time
 import aiohttp
 import pytest
 
-from tests.installation import Installation
+from tests.installation import Installation, furnish
 from tests.seats import live, take_seats
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("installation")]
@@ -20,6 +20,7 @@ HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 def house(tmp_path_factory):
     settings = {"RAPPORT_RATE_PER_MINUTE": str(PER_MINUTE), "RAPPORT_RATE_PER_SECOND": str(PER_SECOND)}
     installation = Installation(tmp_path_factory.mktemp("limits"), LOG_LEVEL="WARNING", **settings)
+    furnish(installation.folder)
     try:
         yield installation.started()
         installation.stop()

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from tests.installation import Installation, free_port, still_running
+from tests.installation import Installation, free_port, furnish, still_running
 
 # One after another: each needs the processors for itself.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serve")]
@@ -185,6 +185,7 @@ def test_a_long_data_folder_gets_a_short_socket(tmp_path):
     folder = tmp_path / ("long-" * 20) / "data"
     folder.parent.mkdir()
     made = Installation(folder)
+    furnish(folder)
     try:
         made.started()
         assert made.get("/ready") == 200
