@@ -8,7 +8,7 @@ and how the answers of analytics grow from 10,000 to 1,000,000 messages.
 Baselines in the same run: the same page by COUNT(*) and OFFSET with each row's messages counted by
 themselves, and the same figures by aggregates over all messages.
 
-python -m bench.lists [contacts] [messages]
+python -m bench.lists [contacts] [messages] [a part of a path …]
 """
 
 import os
@@ -244,9 +244,10 @@ def path_key(path):
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<id>", path)
 
 
-def look(slug, *more):
+def look(slug, *more, parts=()):
     callers = Callers(slug)
     paths = sorted([*api_lists(callers.ids), *admin_lists(), *more])
+    paths = [path for path in paths if not parts or any(part in path for part in parts)]
     found = {path: measured(callers, path) for path in paths}
     # What else the machine did may have cost a few of the rounds: a miss counts when it is there twice.
     late = [path for path, one in found.items() if one and one[1] >= limit_of(path)]
@@ -294,7 +295,7 @@ def changes():
 def baselines(slug, many):
     from config.api.models import Account
 
-    if not (many[f"{ANALYTICS}system"] and many["/api/v1/contacts"]):
+    if not (many.get(f"{ANALYTICS}system") and many.get("/api/v1/contacts")):
         return
     account = Account.objects.get(slug=slug)
     system = many[f"{ANALYTICS}system"][0]
@@ -306,13 +307,13 @@ def baselines(slug, many):
     )
 
 
-def main(contacts=CONTACTS, messages=MESSAGES):
+def main(contacts=CONTACTS, messages=MESSAGES, *parts):
     report.heading(f"Lists and analytics with {contacts:,} people and {messages:,} messages")
     with installation():
         seed("few", FEW_CONTACTS, FEW_MESSAGES)
-        few = {path_key(path): found for path, found in look("few").items()}
+        few = {path_key(path): found for path, found in look("few", parts=parts).items()}
         seconds = seed("many", contacts, messages)
-        many = look("many", *DEEP)
+        many = look("many", *DEEP, parts=parts)
         report.settings({"database": os.environ["DATABASE_URL"].partition(":")[0], "seeding, s": seconds})
         rows, missed = compared(few, many)
         report.table("Milliseconds", ["", "p50", "p95", "limit", "questions", ""], rows)
@@ -323,4 +324,4 @@ def main(contacts=CONTACTS, messages=MESSAGES):
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:3]))
+    main(*(int(word) for word in sys.argv[1:3]), *sys.argv[3:])
