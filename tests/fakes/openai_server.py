@@ -16,8 +16,6 @@ import contextlib
 import json
 import re
 import socket
-import struct
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -25,6 +23,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tests.fakes.http_server import EventStream, HttpServer, Request, send, send_json
 from tests.fakes.openai_words import classified, embedding_data, plausible_reply
 
 
@@ -70,24 +69,7 @@ class Behaviour:
     vectors: Callable[[list[str]], list[dict[str, Any]]] = embedding_data
 
 
-@dataclass
-class Request:
-    """What a client asked. `aborted` turns true when it hung up before the answer was whole."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    at: float = field(default_factory=time.monotonic)
-    aborted: bool = False
-    finished: bool = False
-
-    @property
-    def json(self) -> dict[str, Any]:
-        return json.loads(self.body)
-
-
-class OpenAIServer:
+class OpenAIServer(HttpServer):
     """`behaviour` answers every request; `script(...)` puts others before it, one request each."""
 
     def __init__(
@@ -99,93 +81,25 @@ class OpenAIServer:
         transcription: str = "Good morning, this is Ada.",
         classify: Callable[[str, list[str]], str] = classified,
     ) -> None:
+        super().__init__(port=port, host=host)
         self.behaviour = behaviour or Behaviour()
-        self.requests: list[Request] = []
         self.transcription = transcription
         self.classify = classify
-        self.connections = 0
         self._script: deque[Behaviour] = deque()
-        self._host, self._port = host, port
-        self._thread = threading.Thread(target=self._run, name="openai-server", daemon=True)
-        self._ready = threading.Event()
 
     # --- for tests -----------------------------------------------------------------------
     @property
     def base_url(self) -> str:
-        return f"http://{self._host}:{self._port}/v1"
+        return f"{self.address}/v1"
 
     def script(self, *behaviours: Behaviour) -> None:
         self._script.extend(behaviours)
-
-    def wait_until(self, condition: Callable[[], bool], *, seconds: float = 5.0) -> bool:
-        deadline = time.monotonic() + seconds
-        while not condition() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return condition()
-
-    def __enter__(self) -> "OpenAIServer":
-        self._thread.start()
-        if not self._ready.wait(10):
-            raise RuntimeError("the fake OpenAI server did not start")
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(10)
-
-    # --- the loop ------------------------------------------------------------------------
-    def _run(self) -> None:
-        asyncio.run(self.serve())
-
-    async def serve(self) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connection, self._host, self._port, backlog=1024)
-        self._port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stopping.wait()
-        server.close()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            while (request := await _read_request(reader)) is not None:
-                self.requests.append(request)
-                await self._watched(request, reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-                await writer.wait_closed()
-
-    async def _watched(
-        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """Answers, and notices when the client hangs up meanwhile."""
-        answering = asyncio.ensure_future(self._answer(request, writer))
-        gone = asyncio.ensure_future(_hung_up(reader, writer))
-        try:
-            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                request.aborted = True
-                raise ConnectionResetError
-            answering.result()
-            request.finished = True
-        finally:
-            for task in (answering, gone):
-                task.cancel()
-            await asyncio.gather(answering, gone, return_exceptions=True)
 
     # --- the endpoints -------------------------------------------------------------------
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         path = request.path.partition("?")[0]
         if request.method == "GET" and path == "/v1/models":
-            return _send_json(writer, 200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
+            return send_json(writer, 200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
         behaviour = self._script.popleft() if self._script else self.behaviour
         if behaviour.fault and await _failed_at_once(behaviour, writer):
             return None
@@ -195,22 +109,22 @@ class OpenAIServer:
             return self._embeddings(request.json, behaviour, writer)
         if path == "/v1/audio/transcriptions":
             return self._transcription(writer)
-        return _send_json(writer, 404, {"error": {"message": "Unknown path", "code": "not_found"}})
+        return send_json(writer, 404, {"error": {"message": "Unknown path", "code": "not_found"}})
 
     def _embeddings(self, body: dict[str, Any], behaviour: Behaviour, writer: asyncio.StreamWriter) -> None:
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
         if any(not text for text in texts) or len(texts) > 2048:
             error = {"message": "'$.input' is invalid", "type": "invalid_request_error", "code": None}
-            return _send_json(writer, 400, {"error": error})
+            return send_json(writer, 400, {"error": error})
         data = behaviour.vectors(texts)
         usage = {"prompt_tokens": sum(len(text.split()) for text in texts), "total_tokens": 0}
-        return _send_json(
+        return send_json(
             writer, 200, {"object": "list", "data": data, "model": body["model"], "usage": usage}
         )
 
     def _transcription(self, writer: asyncio.StreamWriter) -> None:
         answer = {"task": "transcribe", "language": "english", "duration": 2.5, "text": self.transcription}
-        _send_json(writer, 200, answer)
+        send_json(writer, 200, answer)
 
     def _words(self, body: dict[str, Any], behaviour: Behaviour) -> str:
         if callable(behaviour.reply):
@@ -229,17 +143,17 @@ class OpenAIServer:
         usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
         if not body.get("stream"):
             await asyncio.sleep(behaviour.first_token_seconds)
-            return _send_json(writer, 200, _whole_completion(body["model"], words, behaviour.finish, usage))
+            return send_json(writer, 200, _whole_completion(body["model"], words, behaviour.finish, usage))
         asked = bool((body.get("stream_options") or {}).get("include_usage"))
         stream = _Stream(writer, body["model"], usage if asked and behaviour.usage else None)
         return await stream.run(tokens, behaviour)
 
 
-class _Stream:
+class _Stream(EventStream):
     """One server-sent reply, its frames encoded with as little work a token as can be."""
 
     def __init__(self, writer: asyncio.StreamWriter, model: str, usage: dict[str, int] | None) -> None:
-        self.writer = writer
+        super().__init__(writer)
         self.usage = usage
         head = {
             "id": "chatcmpl-fake",
@@ -251,12 +165,6 @@ class _Stream:
         self.before = self.prefix + '[{"index": 0, "delta": {"content": '
         self.after = '}, "finish_reason": null}]}\n\n'
 
-    def event(self, text: str) -> None:
-        self.raw(f"data: {text}\n\n".encode())
-
-    def raw(self, data: bytes) -> None:
-        self.writer.write(b"%x\r\n%s\r\n" % (len(data), data))
-
     def token(self, token: str) -> None:
         self.raw(f"data: {self.before}{json.dumps(token)}{self.after}".encode())
 
@@ -266,9 +174,7 @@ class _Stream:
 
     async def run(self, tokens: list[str], behaviour: Behaviour) -> None:
         await asyncio.sleep(behaviour.first_token_seconds)
-        self.writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-        )
+        self.begin()
         self.choice({"role": "assistant", "content": ""})
         strikes = behaviour.fault is not None
         await self.tokens(
@@ -310,16 +216,6 @@ class _Stream:
         await self.writer.drain()
         return True
 
-    async def _stall(self) -> None:
-        await self.writer.drain()
-        await asyncio.sleep(3600)
-
-    async def _pings(self) -> None:
-        while True:
-            self.raw(b": still here\n\n")
-            await self.writer.drain()
-            await asyncio.sleep(0.05)
-
     async def _error_in_stream(self) -> None:
         error = {
             "message": "The server had an error. sk-secret",
@@ -333,13 +229,6 @@ class _Stream:
         self.writer.write(b'200\r\ndata: {"id": "chatcmpl-fake", "choi')
         await self.writer.drain()
         self.writer.close()
-
-    async def _reset(self) -> None:
-        await self.writer.drain()
-        await asyncio.sleep(0.05)  # so that the tokens are read before the reset overtakes them
-        linger = struct.pack("ii", 1, 0)
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.writer.transport.abort()
 
     async def _no_finish(self) -> None:
         self.event("[DONE]")
@@ -375,9 +264,6 @@ class _Stream:
         self.choice({}, "stop")
         self.end()
 
-    def end(self) -> None:
-        self.writer.write(b"0\r\n\r\n")
-
 
 async def _failed_at_once(behaviour: Behaviour, writer: asyncio.StreamWriter) -> bool:
     """Plays the faults that come before a stream begins; true when that was the answer."""
@@ -385,7 +271,7 @@ async def _failed_at_once(behaviour: Behaviour, writer: asyncio.StreamWriter) ->
         case Fault.STATUS:
             error = {"message": "It failed for sk-secret", "type": "fake", "code": behaviour.error_code}
             extra = {"Retry-After": behaviour.retry_after} if behaviour.retry_after else {}
-            _send_json(writer, behaviour.status, {"error": error}, extra)
+            send_json(writer, behaviour.status, {"error": error}, extra)
         case Fault.SILENCE:
             await asyncio.sleep(3600)
         case Fault.DISCONNECT:
@@ -395,7 +281,7 @@ async def _failed_at_once(behaviour: Behaviour, writer: asyncio.StreamWriter) ->
             await writer.drain()
             writer.close()
         case Fault.HTML:
-            _send(
+            send(
                 writer, 200, b"<html><body>Sign in to the Wi-Fi</body></html>", {"Content-Type": "text/html"}
             )
         case _:
@@ -413,52 +299,6 @@ def _whole_completion(model: str, words: str, finish: str, usage: dict[str, int]
         "choices": [choice],
         "usage": usage,
     }
-
-
-def _send_json(
-    writer: asyncio.StreamWriter, status: int, body: dict[str, Any], extra: dict[str, str] | None = None
-) -> None:
-    _send(writer, status, json.dumps(body).encode(), {"Content-Type": "application/json", **(extra or {})})
-
-
-def _send(writer: asyncio.StreamWriter, status: int, body: bytes, headers: dict[str, str]) -> None:
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    writer.write(f"HTTP/1.1 {status} Fake\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-
-
-async def _read_request(reader: asyncio.StreamReader) -> Request | None:
-    """The next request of a kept connection; None when the client closed it."""
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return None
-    first, *lines = head.decode("latin-1").split("\r\n")
-    method, path, _ = first.split(" ", 2)
-    headers = {
-        name.strip().lower(): value.strip()
-        for name, _, value in (line.partition(":") for line in lines)
-        if name
-    }
-    if headers.get("transfer-encoding") == "chunked":
-        body = await _read_chunks(reader)
-    else:
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Request(method, path, headers, body)
-
-
-async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
-    body = b""
-    while size := int(await reader.readline(), 16):
-        body += await reader.readexactly(size)
-        await reader.readline()
-    await reader.readline()
-    return body
-
-
-async def _hung_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Returns when the client has closed its side. Reads nothing: the next request may be in the buffer."""
-    while not reader.at_eof() and not writer.transport.is_closing():  # noqa: ASYNC110 streams have no such event
-        await asyncio.sleep(0.2)
 
 
 @contextlib.contextmanager
