@@ -27,14 +27,21 @@ os.environ.update(
         "RAPPORT_RATE_PER_SECOND": "100000",
     }
 )
-for name in ("OPENAI_API_KEY", "AWS_S3_BUCKET", "RAPPORT_PROVIDERS", "RAPPORT_EMBEDDINGS"):
+for name in (
+    "OPENAI_API_KEY",
+    "LYZR_API_KEY",
+    "LYZR_AGENT_ID",
+    "AWS_S3_BUCKET",
+    "RAPPORT_PROVIDERS",
+    "RAPPORT_EMBEDDINGS",
+):
     os.environ.pop(name, None)
 
 # pytest-django would read one from pyproject.toml before this file arranges the environment.
 django.setup()
 # Nor may the parallel workers inherit it: they would read the settings of this process before their own.
 del os.environ["DJANGO_SETTINGS_MODULE"]
-pytest_plugins = ["config.api.tests.connections"]
+pytest_plugins = ["config.api.tests.connections", "tests.fakes.lyzr_fixtures"]
 
 
 def redis_server() -> str:

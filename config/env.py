@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -50,6 +51,13 @@ class Environment:
         found = [word.strip() for word in self.text(name).split(",")]
         return [word for word in found if word] or list(default)
 
+    def hosts(self, name: str, *, port: int) -> list[tuple[str, int]]:
+        """IP addresses with their ports, like `10.0.0.1, 10.0.0.2:5353, [::1]:53`; none when not set."""
+        try:
+            return [_host_and_port(word, port) for word in self.words(name)]
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} must be IP addresses, each with a port or without.") from None
+
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
         word = self.text(name, default)
         if word not in choices:
@@ -64,6 +72,16 @@ class Environment:
         if address and address.partition("://")[0] not in schemes:
             raise ImproperlyConfigured(f"{name} must be a URL with one of: {', '.join(schemes)}.")
         return address.rstrip("/") if address.startswith("http") else address
+
+
+def _host_and_port(word: str, port: int) -> tuple[str, int]:
+    """Raises ValueError."""
+    host, colon, given = word.rpartition(":") if word.count(":") == 1 or "]:" in word else (word, "", "")
+    host = str(ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host))
+    number = int(given) if colon else port
+    if not 0 < number < 65536:
+        raise ValueError
+    return host, number
 
 
 def from_process() -> Environment:

@@ -7,6 +7,7 @@ from typing import Any
 
 from config.databases import database_from_url
 from config.env import from_process, kept_secret
+from config.looks import UNFOLD as UNFOLD
 from config.sockets import redis_socket
 
 ENV = from_process()
@@ -294,6 +295,18 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "READ_TIMEOUT": 30,  # seconds between two pieces of a stream
         "TOTAL_TIMEOUT": 120,  # seconds
     },
+    # Agents that live at Lyzr; used only by a chain that names it, and by collections that go there too.
+    "lyzr": {
+        "BACKEND": "personas.providers.lyzr.LyzrProvider",
+        "API_KEY": ENV.text("LYZR_API_KEY"),
+        "BASE_URL": ENV.url("LYZR_AGENT_URL", schemes=("http", "https")),
+        "RAG_URL": ENV.url("LYZR_RAG_URL", schemes=("http", "https")),
+        "MODEL": ENV.text("LYZR_AGENT_ID"),
+        "USER_ID": "",  # an account's calls carry its slug
+        "CONNECT_TIMEOUT": 5,  # seconds
+        "READ_TIMEOUT": 60,  # seconds: an agent may look things up before its first word
+        "TOTAL_TIMEOUT": 120,  # seconds
+    },
 }
 # A persona that names no chain speaks through these, in this order.
 DEFAULT_PROVIDER_CHAIN = ENV.words("RAPPORT_PROVIDERS") or (
@@ -324,6 +337,8 @@ SOCKET_AUTHENTICATORS = [
 OUTBOX_API = RAPPORT_ENV in ("demo", "test")
 # An address at a bare number or at "localhost" is no address; .invalid (RFC 2606) never reaches anybody.
 MAIL_DOMAIN = PUBLIC_HOST if re.search(r"\.[A-Za-z]", PUBLIC_HOST) else "rapport.invalid"
+# Who is asked for SPF, DKIM and DMARC by the pre-flight; empty: the machine's own servers.
+DNS_SERVERS = ENV.hosts("RAPPORT_DNS_SERVERS", port=53)
 DEFAULT_FROM_EMAIL = ENV.text("RAPPORT_FROM_EMAIL", f"rapport@{MAIL_DOMAIN}")
 
 # --- Logs: to standard error, without tokens ---------------------------------------------------
@@ -359,38 +374,3 @@ AUTH_PASSWORD_VALIDATORS = [
 SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # SECURE_SSL_REDIRECT: the proxy that ends TLS redirects
 ]
-
-# --- The admin's looks (config/system/dashboard.py) --------------------------------------------
-UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "Rapport",
-    "SITE_HEADER": "Rapport",
-    "SITE_SYMBOL": "forum",
-    "SITE_URL": "/",
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": "config.system.dashboard.mark"},
-    ],
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "config.system.dashboard.fill",
-    "STYLES": ["config.system.dashboard.styles"],
-    "COLORS": {
-        "primary": {
-            "50": "oklch(97.5% .015 180)",
-            "100": "oklch(94% .035 180)",
-            "200": "oklch(88% .06 180)",
-            "300": "oklch(80% .085 180)",
-            "400": "oklch(71% .1 180)",
-            "500": "oklch(58% .095 180)",
-            "600": "oklch(48.5% .085 180)",
-            "700": "oklch(42% .072 180)",
-            "800": "oklch(36% .06 180)",
-            "900": "oklch(31% .05 180)",
-            "950": "oklch(22% .035 180)",
-        },
-    },
-    "SIDEBAR": {
-        "show_search": True,
-        "show_all_applications": False,
-        "navigation": "config.system.dashboard.sidebar",
-    },
-}

@@ -15,6 +15,7 @@ from crm.recognising import Recognition, named_question, previous_key
 from crm.turns import Turn
 from knowledge import search
 from personas import prompts, speaking
+from personas.models import Persona
 from personas.providers.base import Prompt, Source, TurnPlan
 from personas.providers.base import Turn as Line
 
@@ -151,7 +152,13 @@ def _prompt(turn: Turn, said: Sequence[Said], *, plan: TurnPlan, sources: Sequen
         temperature=persona.temperature,
         max_tokens=plan.max_tokens or persona.max_tokens,
         language=language,
+        # Only a persona that we tell nothing may be led by what a vendor remembers of the talk.
+        session="" if more or _is_described(persona) else turn.conversation.label,
     )
+
+
+def _is_described(persona: Persona) -> bool:
+    return bool(persona.instructions or persona.traits or persona.examples)
 
 
 def history(said: Sequence[Said]) -> tuple[Line, ...]:

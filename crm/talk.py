@@ -118,9 +118,14 @@ def record_message(
     return message, True
 
 
-def checked_text(text: str) -> str:
+def storable(text: str) -> str:
     """Without NUL, which PostgreSQL cannot store, and lone surrogates, which nothing can."""
-    words = str(text).replace("\x00", "").encode("utf-8", "ignore").decode().strip()
+    return str(text).replace("\x00", "").encode("utf-8", "ignore").decode().strip()
+
+
+def checked_text(text: str) -> str:
+    """A person's words as they are stored. Raises InvalidMessage for none, and for too many."""
+    words = storable(text)
     if not words:
         raise InvalidMessage(_("Write something first."))
     if len(words) > LONGEST_TEXT:

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from knowledge import embedding, replacing
+from knowledge import embedding, remote, replacing
 from knowledge.arriving import Origin, add_document, retry
 from knowledge.chunking import Passage, Section, chunked_with_progress
 from knowledge.models import Chunk, Document
@@ -74,6 +74,7 @@ def read_document(document_id: str | UUID) -> bool:
     if _store(document, reading, chunks):
         if document.vectors_due:
             embedding.wake(document.pk)
+        remote.queue(document)
         if document.replaces_same_name:
             replacing.remove_superseded(document.collection_id)
     return True

@@ -10,6 +10,12 @@ from config.api.models import Account, AccountQuerySet
 from personas.models import Persona
 
 
+class Remote(models.TextChoices):
+    """Vendors that a collection's documents may also go to."""
+
+    LYZR = "lyzr", "Lyzr"
+
+
 class Collection(models.Model):
     """Documents that are searched together. Its slug is what the marketing API calls `rag_id`.
 
@@ -41,6 +47,11 @@ class Collection(models.Model):
     embedding_model = models.CharField(
         max_length=100, blank=True, help_text="Empty: the provider's own default."
     )
+    # Its documents also go to a knowledge base of a vendor (remote.py); searching here needs none.
+    remote = models.CharField(max_length=20, choices=Remote, blank=True, help_text="Empty: they stay here.")
+    remote_id = models.CharField(
+        max_length=100, blank=True, help_text="The knowledge base there: Lyzr's rag_id."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()
@@ -48,7 +59,13 @@ class Collection(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "slug"], name="collection_slug_once_per_account")
+            models.UniqueConstraint(fields=["account", "slug"], name="collection_slug_once_per_account"),
+            # Half a place is none: nothing could be sent there, and nobody would be told.
+            models.CheckConstraint(
+                condition=Q(remote="", remote_id="") | (~Q(remote="") & ~Q(remote_id="")),
+                name="collection_remote_whole",
+                violation_error_message="Give both the vendor and the knowledge base there, or neither.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -259,3 +276,69 @@ class Question(models.Model):
 
     def __str__(self) -> str:
         return self.text[:80]
+
+
+class RemoteCopy(models.Model):
+    """A document's content in a knowledge base of a vendor, once for each content and base.
+
+    waiting (its parts are still to be made) → parsed → trained; waiting, parsed → failed, and back by
+    `remote.repeat`; any → leaving, when its document is gone, until the vendor has let go of it: then the
+    row goes. A row with a live lease is being worked at.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        PARSED = "parsed", "Parsed"
+        TRAINED = "trained", "Trained"
+        FAILED = "failed", "Failed"
+        LEAVING = "leaving", "Being taken away"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="remote_copies")
+    document = models.ForeignKey(
+        Document, null=True, blank=True, on_delete=models.SET_NULL, related_name="remote_copies"
+    )
+    remote = models.CharField(max_length=20, choices=Remote)
+    remote_id = models.CharField(max_length=100)
+    checksum = models.CharField(max_length=64, help_text="SHA-256 of the content.")
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    # What the vendor's parser gave, kept until it is trained: a crash between the two asks it only once.
+    parts = models.JSONField(null=True, blank=True, editable=False)
+    # What the vendor calls it there, by which it can be taken away again.
+    names = models.JSONField(default=list, blank=True, editable=False)
+    answer = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="The vendor's to the training."
+    )
+    # Set before the vendor is told to train: from then on it may hold the content.
+    train_begun_at = models.DateTimeField(null=True, blank=True, editable=False)
+    trained_at = models.DateTimeField(null=True, blank=True, editable=False)
+    error = models.TextField(blank=True, help_text="Why it failed, in words for staff.")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Of the step it is at.")
+    not_before = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "copy at a vendor"
+        verbose_name_plural = "copies at vendors"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            # The same content in the same base twice would be found twice there.
+            models.UniqueConstraint(
+                fields=["account", "remote", "remote_id", "checksum"], name="remote_copy_once"
+            ),
+        ]
+        indexes = [
+            # the sweep: what is due
+            models.Index(
+                fields=["not_before"],
+                condition=Q(state__in=["waiting", "parsed", "leaving"]),
+                name="remote_copy_due",
+            ),
+            # the admin's list
+            models.Index(fields=["-created_at", "-id"], name="remote_copy_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document or self.checksum[:8]} at {self.get_remote_display()}"

@@ -8,6 +8,7 @@ from django.db.models import Count, F, Sum
 from django.db.models.functions import Coalesce, Greatest, Length
 from django.utils import timezone
 
+from knowledge import remote
 from knowledge.models import Collection, Document
 
 
@@ -20,6 +21,7 @@ def remove_document(document: Document) -> None:
         if Document.objects.select_for_update().filter(pk=document.pk).first() is None:
             return
         forget_chunks(document)
+        remote.let_go(document)
         if Document.objects.filter(pk=document.pk).delete()[0]:
             count_document(document, -1)
 

@@ -3,8 +3,8 @@
 from celery import shared_task
 from django.db.models import Q
 
-from knowledge import embedding, ingestion, replacing
-from knowledge.models import Document
+from knowledge import carrying, embedding, ingestion, remote, replacing
+from knowledge.models import Document, RemoteCopy
 
 MOST_AT_ONCE = 200
 
@@ -19,6 +19,11 @@ def embed_document(document_id: str) -> None:
     embedding.embed_document(document_id)
 
 
+@shared_task(name="knowledge.tasks.carry_copy")
+def carry_copy(copy_id: int) -> None:
+    carrying.carry(copy_id)
+
+
 @shared_task(name="knowledge.tasks.sweep")
 def sweep() -> None:
     ingestion.fail_what_never_arrived()
@@ -27,6 +32,10 @@ def sweep() -> None:
         read_document.delay(document_id)
     for document_id in _due(embedding.due()):
         embed_document.delay(document_id)
+    remote.queue_missing()
+    copies = RemoteCopy.objects.filter(remote.due()).order_by("not_before").values_list("pk", flat=True)
+    for copy_id in copies[:MOST_AT_ONCE]:
+        carry_copy.delay(copy_id)
 
 
 def _due(condition: Q) -> list[str]:

@@ -21,7 +21,7 @@ from config.api.audit import record
 from config.api.models import Account, AuditEntry
 from personas.budget import MICRO, Cap, Spent, seconds_to_midnight, today
 from personas.chains import chain_of
-from personas.models import Budget, Persona, PersonaVersion, ProviderCredential, Usage
+from personas.models import Budget, LyzrLink, Persona, PersonaVersion, ProviderCredential, Usage
 from personas.prices import price_of
 from personas.speaking import has_model
 from personas.versions import restore, save_persona
@@ -356,3 +356,24 @@ def _cap(budget: Budget) -> Cap:
 
 def _spent(budget: Any) -> Spent:
     return Spent(budget.used_tokens or 0, budget.used_micro_usd or 0)
+
+
+@admin.register(LyzrLink)
+class LyzrLinkAdmin(ModelAdmin):
+    list_display = ("account", "agent_id", "chat_agent_id", "rag_id", "updated_at")
+    list_select_related = ("account",)
+    search_fields = ("account__slug", "account__name", "agent_id", "chat_agent_id", "rag_id")
+    ordering = ("-updated_at",)
+    show_full_result_count = False
+    fields = ("account", "agent_id", "chat_agent_id", "rag_id", "agent_prompt", "created_at", "updated_at")
+    readonly_fields = ("created_at", "updated_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: LyzrLink | None = None) -> Any:
+        # The ids belong to that account's key.
+        return (*self.readonly_fields, "account") if obj else self.readonly_fields
+
+    def save_model(self, request: HttpRequest, obj: LyzrLink, form: Any, change: bool) -> None:
+        if "rag_id" in form.changed_data:
+            obj.rag_name = ""  # of the one before
+        super().save_model(request, obj, form, change)
+        noted(request, obj.account, "change Lyzr link", target=obj, fields=form.changed_data)

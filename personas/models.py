@@ -152,6 +152,9 @@ class LyzrLink(models.Model):
     rag_id = models.CharField(max_length=100, blank=True, help_text="The knowledge base.")
     rag_name = models.CharField(max_length=100, blank=True, editable=False)
     agent_prompt = models.TextField(blank=True, max_length=20_000)
+    # We made the chat agent and have still to tell it to read the knowledge base. An agent that was made
+    # elsewhere is never changed: telling replaces all that it is.
+    has_unlinked_chat_agent = models.BooleanField(default=False, editable=False)
     busy_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -221,6 +221,7 @@ SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
         (
             ("knowledge.Collection", "folder_open"),
             ("knowledge.Document", "description"),
+            ("knowledge.RemoteCopy", "cloud_upload"),
             ("knowledge.Question", "help"),
         ),
     ),
@@ -232,6 +233,7 @@ SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
             ("api.AuditEntry", "history"),
             ("auth.User", "person"),
             ("personas.ProviderCredential", "vpn_key"),
+            ("personas.LyzrLink", "link"),
             ("personas.Usage", "paid"),
             ("personas.Budget", "savings"),
             ("system.Heartbeat", "monitor_heart"),

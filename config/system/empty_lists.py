@@ -62,6 +62,10 @@ STEPS: dict[str, NextStep] = {
         _("No keys of model vendors yet"),
         _("Without one, personas speak the guide's own words; a key of the installation also works."),
     ),
+    "personas.LyzrLink": NextStep(
+        _("Nothing at Lyzr yet"),
+        _("A row holds the ids of an account's agents there; docs/lyzr.md says how they are made."),
+    ),
     "personas.Usage": NextStep(_("No use of models yet"), _("A row appears for each day a persona spoke.")),
     "personas.Budget": NextStep(
         _("No budgets yet"), _("Give an account one, and its agents stop asking models when it is used up.")
@@ -87,6 +91,10 @@ STEPS: dict[str, NextStep] = {
     ),
     "knowledge.Document": NextStep(
         _("No documents yet"), _("Upload files, or finish an interview: its transcript becomes one.")
+    ),
+    "knowledge.RemoteCopy": NextStep(
+        _("No copies at vendors"),
+        _("Give a collection a knowledge base at a vendor, and its documents go there too."),
     ),
     "knowledge.Question": NextStep(
         _("Nothing was asked yet"),

@@ -50,3 +50,17 @@ def test_a_kept_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path):
     assert kept_secret(path) == first
     assert len(first) >= 40
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_reads_addresses_with_and_without_a_port():
+    given = env(DNS="10.0.0.1, 127.0.0.1:5353,::1 , [::1]:54").hosts("DNS", port=53)
+    assert given == [("10.0.0.1", 53), ("127.0.0.1", 5353), ("::1", 53), ("::1", 54)]
+    assert env().hosts("DNS", port=53) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["dns.example", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:x", "[::1", "10.0.0.1:70000"]
+)
+def test_it_refuses_what_is_no_address(text):
+    with pytest.raises(ImproperlyConfigured, match="DNS"):
+        env(DNS=text).hosts("DNS", port=53)

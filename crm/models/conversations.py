@@ -86,6 +86,11 @@ class Conversation(models.Model):
     def is_open(self) -> bool:
         return self.state == self.State.OPEN
 
+    @property
+    def label(self) -> str:
+        """What other systems call this talk."""
+        return self.external_id or str(self.id)
+
 
 class Message(models.Model):
     """One thing said. A person's message is complete at once; a reply goes streaming → complete | failed.

@@ -3,5 +3,6 @@
 from knowledge.admin.collections import CollectionAdmin
 from knowledge.admin.documents import DocumentAdmin
 from knowledge.admin.questions import QuestionAdmin
+from knowledge.admin.remote_copies import RemoteCopyAdmin
 
-__all__ = ["CollectionAdmin", "DocumentAdmin", "QuestionAdmin"]
+__all__ = ["CollectionAdmin", "DocumentAdmin", "QuestionAdmin", "RemoteCopyAdmin"]

@@ -66,6 +66,9 @@ class Prompt:
     max_tokens: int = 600
     language: str = "en"
     stop: Sequence[str] = ()
+    # The talk's own name, for a vendor that remembers talks. Given only where nothing but the person's
+    # words need be sent: a persona without instructions, a talk without a brief.
+    session: str = ""
     # Nothing of ours is added to plan.instruction: for a label or JSON rather than for speech.
     bare_instruction: bool = False
 

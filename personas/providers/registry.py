@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
@@ -14,12 +15,13 @@ from django.utils.module_loading import import_string
 
 from config.api.models import Account
 from config.api.threads import in_database
-from personas.models import ProviderCredential
+from personas.models import LyzrLink, ProviderCredential
 from personas.providers.base import Audio, Delta, Done, Prompt, Provider, ProviderError, Transcription
 
 # Each holds its connections; an installation with more vendor keys than this opens some anew.
 KEPT_PROVIDERS = 256
 OFFLINE = "personas.providers.offline.OfflineProvider"
+LYZR = "personas.providers.lyzr.LyzrProvider"
 
 
 def provider(name: str, *, account: Account | None = None) -> Provider:
@@ -60,6 +62,51 @@ def _may_have_own_key(options: Mapping[str, Any]) -> bool:
     return "API_KEY" in options
 
 
+def options_of(name: str, account: Account) -> dict[str, Any]:
+    """The entry as this account uses it, read from the database. Raises ProviderError."""
+    try:
+        return _as_used_by(account, _entry(name), _own(name, account))
+    except ValueError:
+        raise _cannot_be_decrypted(name) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What an account has of its own at a vendor."""
+
+    key: ProviderCredential | None = None
+    agent_id: str = ""  # where agents live at the vendor
+
+
+def _own(name: str, account: Account) -> Own:
+    key = ProviderCredential.objects.for_account(account).filter(provider=name).first()
+    if settings.PROVIDERS.get(name, {}).get("BACKEND") != LYZR:
+        return Own(key)
+    agents = LyzrLink.objects.for_account(account).values_list("agent_id", flat=True)
+    return Own(key, agents.first() or "")
+
+
+def _as_used_by(account: Account, entry: Mapping[str, Any], own: Own) -> dict[str, Any]:
+    options = dict(entry)
+    if "USER_ID" in options:  # the vendor wants to know who asks
+        options["USER_ID"] = account.slug
+    if own.agent_id:
+        options["MODEL"] = own.agent_id
+    if own.key is not None:
+        options["API_KEY"] = own.key.secret
+        # A key goes to the address it was given with, never to another's.
+        if own.key.base_url:
+            options["BASE_URL"] = own.key.base_url
+            if "RAG_URL" in options:
+                options["RAG_URL"] = own.key.base_url
+    return options
+
+
+def _cannot_be_decrypted(name: str) -> ProviderError:
+    message = "The stored key cannot be decrypted. Give it again."
+    return ProviderError("authentication", message, retryable=False, provider=name)
+
+
 def _made(name: str, options: Mapping[str, Any]) -> Provider:
     return _made_once(name, json.dumps(options, sort_keys=True))
 
@@ -72,12 +119,8 @@ def _made_once(name: str, options: str) -> Provider:
     return cast(Provider, backend(name, entry))
 
 
-def _credential(name: str, account: Account) -> ProviderCredential | None:
-    return ProviderCredential.objects.for_account(account).filter(provider=name).first()
-
-
 class Credentials:
-    """Accounts' own keys, each remembered for a moment: a busy account's is not read for every reply.
+    """What accounts have of their own, remembered for a moment: it is not read for every reply.
 
     A key that is changed or removed is forgotten at once in this process, and in others when its time is up.
     """
@@ -86,14 +129,14 @@ class Credentials:
     MOST = 1000
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, Any], tuple[float, ProviderCredential | None]] = {}
+        self._known: dict[tuple[str, Any], tuple[float, Own]] = {}
 
-    async def of(self, name: str, account: Account) -> ProviderCredential | None:
+    async def of(self, name: str, account: Account) -> Own:
         """Raises what the database and the decryption raise."""
         found = self._known.get((name, account.pk))
         if found is not None and time.monotonic() < found[0]:
             return found[1]
-        own = await in_database(_credential, name, account)
+        own = await in_database(_own, name, account)
         if len(self._known) >= self.MOST:
             self._known.clear()
         self._known[name, account.pk] = time.monotonic() + self.SECONDS, own
@@ -104,8 +147,9 @@ class Credentials:
 
 
 credentials = Credentials()
-post_save.connect(credentials.forget, sender=ProviderCredential)
-post_delete.connect(credentials.forget, sender=ProviderCredential)
+for _model in (ProviderCredential, LyzrLink):
+    post_save.connect(credentials.forget, sender=_model)
+    post_delete.connect(credentials.forget, sender=_model)
 
 
 class _OfAccount:
@@ -116,21 +160,14 @@ class _OfAccount:
         self._account = account
 
     async def _provider(self) -> Provider:
-        own = await self._credential()
-        options = _entry(self.name)
-        if own is not None:
-            options = {**options, "API_KEY": own.secret}
-            # A key goes to the address it was given with, never to another's.
-            if own.base_url:
-                options["BASE_URL"] = own.base_url
-        return _made(self.name, options)
+        own = await self._own()
+        return _made(self.name, _as_used_by(self._account, _entry(self.name), own))
 
-    async def _credential(self) -> ProviderCredential | None:
+    async def _own(self) -> Own:
         try:
             return await credentials.of(self.name, self._account)
         except ValueError:
-            message = "The stored key cannot be decrypted. Give it again."
-            raise ProviderError("authentication", message, retryable=False, provider=self.name) from None
+            raise _cannot_be_decrypted(self.name) from None
         except DatabaseError:
             message = "The database did not answer."
             raise ProviderError("unavailable", message, retryable=True, provider=self.name) from None

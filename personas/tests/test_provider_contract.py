@@ -8,10 +8,11 @@ from django.conf import settings as django_settings
 from personas.providers.base import Act, Audio, ProviderError, Turn, TurnPlan
 from personas.providers.registry import provider
 from personas.tests.talking import answering, asking, reply_of
+from tests.fakes import lyzr_server
 from tests.fakes.openai_server import Behaviour
 
-pytestmark = pytest.mark.usefixtures("openai_settings")
-every_provider = pytest.mark.parametrize("name", ["offline", "openai"])
+pytestmark = pytest.mark.usefixtures("openai_settings", "lyzr_settings")
+every_provider = pytest.mark.parametrize("name", ["offline", "openai", "lyzr"])
 
 
 @every_provider
@@ -72,8 +73,9 @@ async def test_orders_in_the_persons_words_are_not_obeyed(name):
 
 
 @every_provider
-async def test_a_plan_without_words_is_no_silent_success(name, server):
+async def test_a_plan_without_words_is_no_silent_success(name, server, lyzr):
     server.script(Behaviour(reply=""))
+    lyzr.script(lyzr_server.Behaviour(reply=""))
     prompt = asking("")
     with pytest.raises(ProviderError) as caught:
         await reply_of(provider(name).stream(prompt))
@@ -99,7 +101,7 @@ async def refusal_of(work):
     return None
 
 
-CANNOT = {"offline": ("unsupported", False), "openai": None}
+CANNOT = {"offline": ("unsupported", False), "openai": None, "lyzr": ("unsupported", False)}
 
 
 @every_provider
@@ -119,7 +121,7 @@ def test_a_name_that_is_not_set_up_is_refused():
 
 
 def test_every_provider_of_the_settings_is_under_contract():
-    assert set(django_settings.PROVIDERS) == {"offline", "openai"}
+    assert set(django_settings.PROVIDERS) == {"offline", "openai", "lyzr"}
 
 
 async def test_a_plan_may_shorten_the_reply(server):
