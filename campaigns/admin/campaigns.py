@@ -21,7 +21,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from campaigns import previewing, states, wording
-from campaigns.admin import imports
+from campaigns.admin import imports, preflight
 from campaigns.admin.looks import CAMPAIGN_COLOURS, bar, confirmation, moment, page
 from campaigns.api.campaigns import EDITABLE
 from campaigns.models import Campaign, Recipient
@@ -150,7 +150,7 @@ class CampaignAdmin(ModelAdmin):
             path("<uuid:pk>/preview/", wrap(self.preview_view), name="campaigns_campaign_preview"),
             path("<uuid:pk>/move/<str:name>/", wrap(self.move_view), name="campaigns_campaign_move"),
         ]
-        return [*own, *imports.urls(self), *super().get_urls()]
+        return [*own, *imports.urls(self), *preflight.campaign_urls(self), *super().get_urls()]
 
     def campaign(self, request: HttpRequest, pk: UUID, *, change: bool = True) -> Campaign:
         rows = Campaign.objects.select_related("account", "guide__persona", "template", "smtp_server")

@@ -15,6 +15,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from campaigns import trying
+from campaigns.admin import preflight
 from campaigns.models import SmtpServer
 
 
@@ -38,6 +39,7 @@ class ServerForm(forms.ModelForm):
             "from_email",
             "from_name",
             "reply_to",
+            "dkim_selector",
             "max_connections",
             "is_active",
         )
@@ -63,6 +65,7 @@ class SmtpServerAdmin(ModelAdmin):
         "from_email",
         "from_name",
         "reply_to",
+        "dkim_selector",
         "max_connections",
         "is_active",
     )
@@ -83,7 +86,7 @@ class SmtpServerAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         own = [path("<int:pk>/try/", wrap(self.try_view), name="campaigns_smtpserver_try")]
-        return [*own, *super().get_urls()]
+        return [*own, *preflight.server_urls(self), *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

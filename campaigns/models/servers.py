@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -39,6 +39,15 @@ class SmtpServer(models.Model):
     from_email = models.EmailField()
     from_name = models.CharField(max_length=120, blank=True)
     reply_to = models.EmailField(blank=True)
+    dkim_selector = models.CharField(
+        "DKIM selector",
+        max_length=100,
+        blank=True,
+        validators=[
+            RegexValidator(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z", "Use letters, digits, dots, dashes.")
+        ],
+        help_text="The “s=” that the mail service signs with, like s1. For the pre-flight.",
+    )
     max_connections = models.PositiveSmallIntegerField(
         default=4, validators=[MinValueValidator(1), MaxValueValidator(200)]
     )
