@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from campaigns.models import Campaign, Delivery, EmailEvent, SmtpServer
+from campaigns.models import Campaign, Delivery, EmailEvent, Recipient, SmtpServer
 
 State = Delivery.State
 Kind = EmailEvent.Kind
@@ -93,13 +93,15 @@ def _take(ids: Collection[UUID], *, claim: str) -> list[UUID]:
 def begin_data(ids: Collection[UUID], *, claim: str) -> set[UUID]:
     """Those that may be handed over now. Committed before DATA, so that a crash after it is never resent.
 
-    Refused are emails whose campaign was paused or cancelled meanwhile, and claims that are no longer ours.
+    Refused are emails whose campaign was paused or cancelled meanwhile, whose person was stopped, and
+    claims that are no longer ours.
     """
     if not ids:
         return set()
     live = Q(campaign=None) | Q(campaign__in=Campaign.objects.sendable().values("pk"))
+    stopped = Recipient.objects.held().filter(pk=OuterRef("recipient"))
     mine = Delivery.objects.filter(live, pk__in=ids, claim=claim, state=State.CLAIMED)
-    mine.update(state=State.IN_DATA, lease_until=timezone.now() + LEASE)
+    mine.exclude(Exists(stopped)).update(state=State.IN_DATA, lease_until=timezone.now() + LEASE)
     granted = Delivery.objects.filter(pk__in=ids, claim=claim, state=State.IN_DATA)
     begun = set(granted.values_list("pk", flat=True))
     note(begun, Kind.IN_DATA)

@@ -1,38 +1,27 @@
-"""From recipients to emails: an interview, its link and a queued email for each, a chunk at a time.
+"""From recipients to invitations: an interview, its link and a queued email for each, a chunk at a time.
 
 A chunk is one transaction: a worker killed anywhere leaves each person either waiting or invited with
 their email queued, never in between.
 """
 
-import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns import rendering, states, stopping
-from campaigns.mime import HeaderInjectionError
-from campaigns.models import Campaign, Delivery, EmailEvent, Recipient
-from config.api.ids import uuid7
-from config.api.models import digest
-from crm import consent
-from crm.contacts import email_of
-from crm.models import AccessLink, Contact
-from crm.models.consent import Purpose
-from crm.models.contacts import Channel
+from campaigns import capping, queueing, reasons, rendering, scheduling, splitting, stopping
+from campaigns.models import Campaign, Recipient
+from campaigns.models.campaigns import RecipientQuerySet
+from campaigns.queueing import CHUNK, Letter
+from campaigns.splitting import Split
 from interviews import starting
 from interviews.starting import Invitation
 
-CHUNK = 200
-# Emails rendered ahead of the sender. They are kept encrypted with their links until they are sent:
-# a hundred thousand of them would only sit in the database.
-AHEAD = 2_000
-RUN_SECONDS = 40
-CLOCK_FIELDS = ["interview", "state", "skip_reason", "invited_at", "next_step", "next_at"]
+CLOCK_FIELDS = ["interview", "state", "skip_reason", "variant", "invited_at", "next_step", "next_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,65 +31,107 @@ class Report:
     is_more: bool
 
 
-def invite_people(campaign_id: UUID, *, seconds: float = RUN_SECONDS) -> Report:
-    """Invites those who wait, as far ahead of the sender as makes sense. Safe to run twice at once."""
-    campaign = _read(campaign_id)
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What one run knows of its campaign."""
+
+    campaign: Campaign
+    plan: scheduling.Plan
+    cap: capping.Cap | None
+    split: Split | None
+    skeletons: dict[str, rendering.Skeleton]
+
+    @property
+    def rules(self) -> scheduling.Rules:
+        return self.plan.rules
+
+
+def desk_of(campaign_id: UUID) -> Desk:
+    related = ("account", "guide__persona", "template", "smtp_server", "schedule", "split_test__template_b")
+    campaign: Campaign = Campaign.objects.select_related(*related).get(pk=campaign_id)
+    split = splitting.split_of(campaign)
+    return Desk(
+        campaign,
+        scheduling.plan_of(campaign),
+        capping.cap_of(campaign.account),
+        split,
+        splitting.skeletons_of(campaign),
+    )
+
+
+def invite_people(campaign_id: UUID, *, seconds: float = queueing.RUN_SECONDS) -> Report:
+    """Invites those who are due, as far ahead of the sender as makes sense. Safe to run twice at once."""
+    desk = desk_of(campaign_id)
     ends_at, invited = time.monotonic() + seconds, 0
-    skeleton = rendering.skeleton_of(campaign)
     while time.monotonic() < ends_at and not stopping.is_stopping():
-        if not _has_room(campaign):
+        if not queueing.has_room(desk.campaign):
             return Report(invited, is_more=False)
-        taken = _invite_chunk(campaign, skeleton)
+        taken = _invite_chunk(desk)
         if not taken:
-            states.finish_done()
             return Report(invited, is_more=False)
         invited += taken
     return Report(invited, is_more=True)
 
 
-def _read(campaign_id: UUID) -> Campaign:
-    related = ("account", "guide__persona", "template", "smtp_server")
-    campaign: Campaign = Campaign.objects.select_related(*related).get(pk=campaign_id)
-    return campaign
-
-
-def _has_room(campaign: Campaign) -> bool:
-    waiting = Delivery.objects.filter(campaign=campaign, state__in=states.WAITING)
-    return len(waiting.values_list("pk")[:AHEAD]) < AHEAD
-
-
 @transaction.atomic
-def _invite_chunk(campaign: Campaign, skeleton: rendering.Skeleton) -> int:
-    """How many people it dealt with; 0 when nobody waits or the campaign does not run."""
-    if not Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.RUNNING).exists():
+def _invite_chunk(desk: Desk) -> int:
+    """How many people it dealt with; 0 when nobody is due or the campaign does not run."""
+    now = timezone.now()
+    room = _room_today(desk, now)
+    if room == 0:
         return 0
-    people = _waiting(campaign)
+    people = _due(desk.campaign, now)
     if not people:
         return 0
-    allowed = _allowed(campaign, people)
+    allowed = _on_time(desk, _allowed(desk.campaign, people), now)
+    if room is not None:
+        allowed = allowed[:room]  # the others stay due, for the next day
     if allowed:
-        _invite(campaign, skeleton, allowed)
+        _invite(desk, allowed, now)
     return len(people)
 
 
-def _waiting(campaign: Campaign) -> list[Recipient]:
-    rows = Recipient.objects.filter(campaign=campaign, state=Recipient.State.WAITING)
-    # Two workers at once wait for each other here, then find other people.
-    ids = list(rows.select_for_update().order_by("pk").values_list("pk", flat=True)[:CHUNK])
-    found = rows.filter(pk__in=ids).select_related("contact__account").prefetch_related("contact__addresses")
-    return list(found.order_by("pk"))
+def _room_today(desk: Desk, now: datetime) -> int | None:
+    """How many more may be invited today, counted under the campaign's lock; None without a limit.
+
+    0 also when the campaign does not run.
+    """
+    running = Campaign.objects.filter(pk=desk.campaign.pk, state=Campaign.State.RUNNING)
+    most = desk.rules.max_invitations_a_day
+    if most is None:
+        return None if running.exists() else 0
+    if not running.select_for_update(no_key=True).exists():
+        return 0
+    today = desk.campaign.recipients.filter(invited_at__gte=scheduling.day_began(desk.rules, now))
+    return max(0, most - today.count())
+
+
+def _due(campaign: Campaign, now: datetime) -> list[Recipient]:
+    waiting = Recipient.objects.due(at=now).filter(campaign=campaign, state=Recipient.State.WAITING)
+    found = locked(waiting).select_related("contact__account", "interview__conversation")
+    return list(found.prefetch_related("contact__addresses").order_by("pk"))
+
+
+def locked(rows: RecipientQuerySet) -> RecipientQuerySet:
+    """A chunk of these people, the longest due first, this transaction's alone: other workers pass over them.
+
+    SQLite has no such locks and needs none: its transactions follow one another.
+    """
+    chunk = rows.select_for_update(skip_locked=True).order_by("next_at", "pk")
+    return Recipient.objects.filter(pk__in=list(chunk.values_list("pk", flat=True)[:CHUNK]))
 
 
 def _allowed(campaign: Campaign, people: Sequence[Recipient]) -> list[Recipient]:
     """Those who may be invited. The others are skipped with the reason; it is asked again at send time."""
-    reasons = reasons_against(campaign, [person.contact for person in people])
+    against = reasons.against_inviting(campaign, [person.contact for person in people])
     by_reason: dict[str, list[int]] = {}
     for person in people:
-        if reason := reasons.get(person.contact_id):
+        if reason := against.get(person.contact_id) or reasons.by_interview(person.interview):
             by_reason.setdefault(reason, []).append(person.pk)
     for reason, ids in by_reason.items():
         skip(ids, reason=reason)
-    return [person for person in people if person.contact_id not in reasons]
+    skipped = {pk for ids in by_reason.values() for pk in ids}
+    return [person for person in people if person.pk not in skipped]
 
 
 def skip(ids: Sequence[int], *, reason: str) -> None:
@@ -109,93 +140,58 @@ def skip(ids: Sequence[int], *, reason: str) -> None:
     )
 
 
-def reasons_against(campaign: Campaign, contacts: Sequence[Contact]) -> dict[UUID, str]:
-    """Why some of these people must not be invited, in few queries. Addresses should be prefetched."""
-    addresses = {contact.pk: email_of(contact) for contact in contacts}
-    blocked = consent.blocked(
-        campaign.account, Channel.EMAIL, filter(None, addresses.values()), purpose=Purpose.INVITATION
-    )
-    reasons = {}
-    for contact in contacts:
-        address = addresses[contact.pk]
-        if not contact.is_active or contact.erased_at is not None:
-            reasons[contact.pk] = "inactive"
-        elif not address:
-            reasons[contact.pk] = "no_address"
-        elif address in blocked:
-            reasons[contact.pk] = blocked[address]
-    return reasons
+def _on_time(desk: Desk, people: Sequence[Recipient], now: datetime) -> list[Recipient]:
+    """Those whose window is open, whose version is known and who are below the cap; others are put off."""
+    moments = {person.pk: _moment(desk, person, now) for person in people}
+    ready = [person for person in people if moments[person.pk] <= now]
+    if desk.cap is not None and ready:
+        contacts = [person.contact_id for person in ready]
+        capping.lock(contacts)
+        free = capping.free_at(desk.cap, contacts, at=now)
+        moments |= {person.pk: free[person.contact_id] for person in ready if person.contact_id in free}
+    put_off([person for person in people if moments[person.pk] > now], moments)
+    return [person for person in ready if moments[person.pk] <= now]
 
 
-def _invite(campaign: Campaign, skeleton: rendering.Skeleton, people: Sequence[Recipient]) -> None:
-    invitations = starting.invite_many(campaign.guide, [person.contact for person in people])
-    unsubscribes = _unsubscribe_links(people)
-    deliveries = []
-    now = timezone.now()
-    for person, invitation, unsubscribe in zip(people, invitations, unsubscribes, strict=True):
-        person.interview, person.state = invitation.interview, Recipient.State.INVITED
-        person.invited_at, person.next_step, person.next_at = now, 1, None
-        try:
-            deliveries.append(_delivery(campaign, skeleton, person, invitation, unsubscribe))
-        except HeaderInjectionError:
-            person.state, person.skip_reason = Recipient.State.SKIPPED, "line break in the name"
-    Recipient.objects.bulk_update(people, CLOCK_FIELDS, batch_size=CHUNK)
-    Delivery.objects.bulk_create(deliveries, batch_size=CHUNK)
-    queued = EmailEvent.Kind.QUEUED
-    EmailEvent.objects.bulk_create(EmailEvent(delivery=one, kind=queued) for one in deliveries)
+def _moment(desk: Desk, person: Recipient, now: datetime) -> datetime:
+    zone = person.contact.time_zone
+    at = scheduling.invitation_at(desk.rules, added_at=person.created_at, now=now, time_zone=zone)
+    if desk.split is None:
+        return at
+    person.variant = desk.split.variant_of(person.contact_id)
+    return at if person.variant else max(at, desk.split.looks_again_at(now))
 
 
-@dataclass(frozen=True, slots=True)
-class _Unsubscribe:
-    delivery_id: UUID
-    url: str
+def put_off(people: Iterable[Recipient], moments: dict[int, datetime]) -> None:
+    later = list(people)
+    for person in later:
+        person.next_at = moments[person.pk]
+    Recipient.objects.bulk_update(later, ["next_at"], batch_size=CHUNK)
 
 
-def _unsubscribe_links(people: Sequence[Recipient]) -> list[_Unsubscribe]:
-    made, links = [], []
+def _invite(desk: Desk, people: Sequence[Recipient], now: datetime) -> None:
+    ways_in = _ways_in(desk.campaign, people)
+    letters = [Letter(person, ways_in[person.pk], desk.skeletons[person.variant]) for person in people]
+    refused = queueing.queue(desk.campaign, letters)
     for person in people:
-        token, delivery_id = secrets.token_urlsafe(32), uuid7()
-        made.append(_Unsubscribe(delivery_id, f"{settings.PUBLIC_BASE_URL}/u/{token}"))
-        links.append(
-            AccessLink(
-                account_id=person.contact.account_id,
-                contact=person.contact,
-                purpose=AccessLink.Purpose.UNSUBSCRIBE,
-                digest=digest(token),
-                subject={"delivery": str(delivery_id)},
-            )
-        )
-    AccessLink.objects.bulk_create(links, batch_size=CHUNK)
-    return made
+        person.interview, person.state = ways_in[person.pk].interview, Recipient.State.INVITED
+        person.invited_at, person.next_step = now, 1
+        person.next_at = desk.plan.due_after(0, emails=1, now=now)
+        if person.pk in refused:
+            person.state, person.skip_reason = Recipient.State.SKIPPED, "line break in the name"
+            person.next_at = None
+    Recipient.objects.bulk_update(people, CLOCK_FIELDS, batch_size=CHUNK)
 
 
-def _delivery(
-    campaign: Campaign,
-    skeleton: rendering.Skeleton,
-    recipient: Recipient,
-    invitation: Invitation,
-    unsubscribe: _Unsubscribe,
-) -> Delivery:
-    person = rendering.person_of(
-        recipient.contact,
-        email=email_of(recipient.contact),
-        columns=recipient.fields,
-        link=invitation.url,
-        unsubscribe=unsubscribe.url,
-        expires_at=invitation.interview.expires_at,
-    )
-    email = rendering.fill(skeleton, person, delivery_id=unsubscribe.delivery_id)
-    return Delivery(
-        id=unsubscribe.delivery_id,
-        account=campaign.account,
-        contact=recipient.contact,
-        campaign=campaign,
-        recipient=recipient,
-        smtp_server=campaign.smtp_server,
-        purpose=Purpose.INVITATION,
-        key=f"invitation:{campaign.pk}:{recipient.contact_id}",
-        to_email=person.email,
-        subject=email.subject,
-        message_id=email.message_id,
-        rendered=email.wire,
-    )
+def _ways_in(campaign: Campaign, people: Sequence[Recipient]) -> dict[int, Invitation]:
+    """A new interview for each, or one more link to the interview they have already."""
+    new = [person for person in people if person.interview is None]
+    made = starting.invite_many(campaign.guide, [person.contact for person in new])
+    found = {person.pk: invitation for person, invitation in zip(new, made, strict=True)}
+    return found | more_ways_in(person for person in people if person.interview is not None)
+
+
+def more_ways_in(people: Iterable[Recipient]) -> dict[int, Invitation]:
+    """Recipient → one more link to their interview. Read with the interview's conversation."""
+    known = {person.pk: person.interview for person in people if person.interview is not None}
+    return dict(zip(known, starting.ways_in(list(known.values())), strict=True))

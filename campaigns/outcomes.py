@@ -11,7 +11,8 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import states
+from campaigns import followups, reasons, states
+from campaigns.leaving import Held
 from campaigns.models import Campaign, Delivery, EmailEvent, Recipient, SmtpServer
 from campaigns.smtp import SmtpError
 from crm import consent, timeline
@@ -168,16 +169,27 @@ def conversation_of(delivery: Delivery) -> UUID | None:
     return conversation
 
 
-def hold_back(delivery: Delivery, *, reason: str, claim: str) -> None:
-    """Not sent, because the person must not be written to: asked at send time, not at import."""
+def hold_back(delivery: Delivery, held: Held, *, claim: str) -> None:
+    """Not sent, or not now: asked at send time, not at import."""
+    if held.later is not None:
+        _put_off(delivery, held, claim=claim)
+        return
+    reason = held.reason
     mine = Delivery.objects.filter(pk=delivery.pk, claim=claim, state=State.CLAIMED)
     if not mine.update(state=State.CANCELLED, claim="", lease_until=None, rendered="", last_reply=reason):
         return
     EmailEvent.objects.create(delivery_id=delivery.pk, kind=EmailEvent.Kind.CANCELLED, detail=reason)
-    if delivery.recipient_id:
-        Recipient.objects.filter(pk=delivery.recipient_id).update(
-            state=Recipient.State.SKIPPED, skip_reason=reason[:60], next_at=None
-        )
+    recipient = Recipient.objects.filter(pk=delivery.recipient_id or 0, stopped_at=None)
+    if delivery.step == 0:
+        recipient.update(state=Recipient.State.SKIPPED, skip_reason=reason[:60], next_at=None)
+    elif reason != reasons.CONDITION:
+        followups.stop(recipient, reasons.of_refusal(reason))
+
+
+def _put_off(delivery: Delivery, held: Held, *, claim: str) -> None:
+    mine = Delivery.objects.filter(pk=delivery.pk, claim=claim, state=State.CLAIMED)
+    if mine.update(state=State.QUEUED, claim="", lease_until=None, not_before=held.later):
+        EmailEvent.objects.create(delivery_id=delivery.pk, kind=EmailEvent.Kind.RELEASED, detail=held.reason)
 
 
 # --- When errors are not about one person -------------------------------------------------------------

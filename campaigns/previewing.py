@@ -1,23 +1,30 @@
 """What a campaign would do, before it does it: who gets the email, who does not, how it reads."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import inviting, rendering, trying, wording
+from campaigns import reasons, rendering, scheduling, trying, wording
 from campaigns.mime import HeaderInjectionError
 from campaigns.models import Campaign, Recipient
 from campaigns.placeholders import PlaceholderError
 from campaigns.smtp import SmtpError
 from config.api.ids import uuid7
+from config.api.models import digest
+from crm import consent
 from crm.contacts import InvalidAddress, email_of, normalise_email
-from crm.models import Contact
+from crm.models import Consent, Contact, ContactAddress
+from crm.models.consent import Purpose
+from crm.models.contacts import Channel
 
+SHOWN_EMAILS = 20
 SAMPLE_LINK = "/i/this-is-only-a-preview"
 SAMPLE_UNSUBSCRIBE = "/u/this-is-only-a-preview"
 
@@ -30,27 +37,118 @@ class TestRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who waits to be invited, and why some of them will not be."""
+    """Who waits to be invited, why some of them will not be, and when the first email leaves to how many."""
 
     will_get: int
     skipped: dict[str, int]
+    # The first email at the earliest, for people of one time zone; the cap on emails may put some off.
+    opens: tuple["Opening", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    time_zone: str
+    at: datetime
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedEmail:
+    """One email that somebody gets, at the earliest; `condition` is looked at then."""
+
+    step: int
+    at: datetime
+    template: str
+    condition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPerson:
+    """`reason` is why somebody is skipped; then nothing is planned."""
+
+    recipient: Recipient
+    reason: str = ""
+    emails: tuple[PlannedEmail, ...] = ()
 
 
 def audience_of(campaign: Campaign) -> Audience:
-    """Counts by the rules that hold at send time, some 500 people a query."""
-    will_get, skipped = 0, Counter[str]()
-    last = 0
-    while people := _waiting(campaign, after=last):
-        last = people[-1].pk
-        reasons = inviting.reasons_against(campaign, [person.contact for person in people])
-        skipped.update(reasons.values())
-        will_get += len(people) - len(reasons)
-    return Audience(will_get, dict(skipped))
+    """Counts by the rules that hold at send time, in three queries however many people there are."""
+    suppressed = consent.in_force(campaign.account, Channel.EMAIL, Purpose.INVITATION)
+    refused = _refused(campaign)
+    skipped, zones = Counter[str](), Counter[str]()
+    for contact, is_active, zone, address in _waiting(campaign):
+        reason = _reason(is_active, address, suppressed) or ("declined" if contact in refused else "")
+        if reason:
+            skipped[reason] += 1
+        else:
+            zones[zone] += 1
+    return Audience(zones.total(), dict(skipped), _openings(campaign, zones))
 
 
-def _waiting(campaign: Campaign, *, after: int) -> Sequence[Recipient]:
-    rows = Recipient.objects.filter(campaign=campaign, state=Recipient.State.WAITING, pk__gt=after)
-    return list(rows.order_by("pk").select_related("contact").prefetch_related("contact__addresses")[:500])
+def _waiting(campaign: Campaign) -> Iterator[tuple[UUID, bool, str, str | None]]:
+    """Contact, whether it may be used, time zone and primary address of all who wait, a page in memory."""
+    primary = ContactAddress.objects.filter(contact=OuterRef("contact"), kind=ContactAddress.Kind.EMAIL)
+    rows = Recipient.objects.filter(campaign=campaign, state=Recipient.State.WAITING).annotate(
+        address=Subquery(primary.order_by("-is_primary", "pk").values("value")[:1]),
+        usable=Q(contact__is_active=True, contact__erased_at=None),
+    )
+    columns = ("contact_id", "usable", "contact__time_zone", "address")
+    return rows.order_by().values_list(*columns).iterator(chunk_size=2000)
+
+
+def _reason(is_usable: bool, address: str | None, suppressed: Mapping[str, str]) -> str:
+    if not is_usable:
+        return "inactive"
+    return suppressed.get(digest(address), "") if address else "no_address"
+
+
+def _refused(campaign: Campaign) -> set[UUID]:
+    """People whose latest word on invitations by email was no."""
+    words = Consent.objects.filter(
+        contact__recipients__campaign=campaign, channel=Channel.EMAIL, purpose=Purpose.INVITATION
+    )
+    latest = dict(words.order_by("at", "id").values_list("contact_id", "given"))
+    return {contact for contact, given in latest.items() if not given}
+
+
+def _openings(campaign: Campaign, zones: Mapping[str, int]) -> tuple[Opening, ...]:
+    rules, now = scheduling.rules_of(campaign), _starts_at(campaign)
+    found = Counter[tuple[datetime, str]]()
+    for name, people in zones.items():
+        zone = rules.zone_of(name)
+        found[scheduling.next_open(rules, now, zone), str(zone)] += people
+    return tuple(Opening(zone, at, people) for (at, zone), people in sorted(found.items()))
+
+
+def _starts_at(campaign: Campaign) -> datetime:
+    now = timezone.now()
+    return max(now, campaign.scheduled_at) if campaign.scheduled_at else now
+
+
+def plan_for(campaign: Campaign, people: Sequence[Recipient]) -> list[PlannedPerson]:
+    """What each of these people would get, and when, should they never answer. Read with addresses."""
+    plan, start = scheduling.plan_of(campaign), _starts_at(campaign)
+    against = reasons.against_inviting(campaign, [person.contact for person in people])
+    return [
+        PlannedPerson(person, reason=against[person.contact_id])
+        if person.contact_id in against
+        else PlannedPerson(person, emails=tuple(_emails(campaign, plan, person, start)))
+        for person in people
+    ]
+
+
+def _emails(
+    campaign: Campaign, plan: scheduling.Plan, person: Recipient, start: datetime
+) -> Iterator[PlannedEmail]:
+    """At most SHOWN_EMAILS of them: a step may be repeated up to a thousand times."""
+    zone, most = person.contact.time_zone, plan.rules.max_emails
+    at = scheduling.invitation_at(plan.rules, added_at=person.created_at, now=start, time_zone=zone)
+    yield PlannedEmail(0, at, campaign.template.name)
+    number = 0
+    while (following := plan.following(number + 1)) and number + 1 < min(most or SHOWN_EMAILS, SHOWN_EMAILS):
+        at = scheduling.next_open(plan.rules, at + plan.wait_before(following), plan.rules.zone_of(zone))
+        yield PlannedEmail(following.number, at, following.step.template.name, following.step.condition)
+        number = following.number
 
 
 def sample(

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from campaigns import mime, placeholders
-from campaigns.models import Campaign, SmtpServer
+from campaigns.models import Campaign, EmailTemplate, SmtpServer
 from campaigns.placeholders import Piece
 from campaigns.wording import Words, words_of
 from config.api.models import Account
@@ -93,13 +93,16 @@ def sender_for(account: Account, server: SmtpServer | None) -> Sender:
     return Sender(server.from_email, server.from_name or account.name, server.reply_to)
 
 
-def skeleton_of(campaign: Campaign) -> Skeleton:
-    """The campaign's email, ready to be filled. It reads the guide, its persona, account and template."""
-    guide = campaign.guide
+def skeleton_of(campaign: Campaign, template: EmailTemplate | None = None, *, subject: str = "") -> Skeleton:
+    """An email of the campaign, ready to be filled: its own template, or another, under another subject.
+
+    It reads the guide, its persona, account and template.
+    """
+    guide, words = campaign.guide, words_of(template or campaign.template)
     with translation.override(guide.language):
         label = _("Begin the interview")
     return lay_out(
-        words_of(campaign.template),
+        replace(words, subject=subject or words.subject),
         sender=sender_for(campaign.account, campaign.smtp_server),
         account=campaign.account,
         language=guide.language,
@@ -158,6 +161,13 @@ def lay_out(
         time_zone=account.time_zone,
         headers=tuple(_headers(sender)),
     )
+
+
+def in_thread(skeleton: Skeleton, *, message_id: str, subject: str = "") -> Skeleton:
+    """The same email as a reply to an earlier one of ours (RFC 5322, 3.6.4), under its subject when given."""
+    reply = (("In-Reply-To", message_id), ("References", message_id))
+    words: tuple[Piece, ...] = (f"Re: {subject}",) if subject else skeleton.subject
+    return replace(skeleton, subject=words, headers=(*skeleton.headers, *reply))
 
 
 def _mark(name: str) -> str:

@@ -1,13 +1,14 @@
-"""When an email may leave: windows, weekdays and holidays in the person's own time zone. All of it is pure.
+"""When an email may leave: windows, weekdays and holidays in the person's own time zone.
 
 Wall times become moments by one rule. A time that the clock jumps over (spring) is the moment of the jump. Of
 a time that comes twice (autumn) a window takes the later one to open and the earlier one to close, so that
 no email leaves outside it; only where that would leave nothing, the earlier one opens it too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -18,6 +19,8 @@ from config.api.zones import first_zone
 
 DAY = timedelta(days=1)
 MIDNIGHT = time(0)
+# A repeated step whose condition never holds ends somewhere.
+LAST_NUMBER = 10_000
 # A schedule has a weekday and at most 1,000 holidays, so that one of so many days is open.
 LONGEST_WAIT_DAYS = 7 * 1001
 
@@ -62,9 +65,17 @@ class Plan:
         for step in self.steps:
             if step.position >= number:
                 return Following(step.position, step)
-        if not self.steps or not self.rules.repeats_last_step:
+        if not self.steps or not self.rules.repeats_last_step or number > LAST_NUMBER:
             return None
         return Following(number, self.steps[-1])
+
+    def due_after(self, number: int, *, emails: int, now: datetime) -> datetime | None:
+        """When the follow-up after this number is looked at, for who has so many emails; None: never."""
+        following = self.following(number + 1)
+        most = self.rules.max_emails
+        if following is None or (most is not None and emails >= most):
+            return None
+        return now + self.wait_before(following)
 
     def wait_before(self, following: Following) -> timedelta:
         return max(timedelta(minutes=following.step.delay_minutes), self.rules.interval)
@@ -90,8 +101,17 @@ def rules_of(campaign: Campaign) -> Rules:
     )
 
 
+def steps_of(campaigns: Iterable[UUID]) -> dict[UUID, list[Step]]:
+    """Campaign → its steps in order, with their templates, in one query."""
+    found: dict[UUID, list[Step]] = {}
+    rows = Step.objects.filter(campaign__in=list(campaigns)).select_related("template").order_by("position")
+    for step in rows:
+        found.setdefault(step.campaign_id, []).append(step)
+    return found
+
+
 def plan_of(campaign: Campaign) -> Plan:
-    return Plan(rules_of(campaign), tuple(campaign.steps.select_related("template").order_by("position")))
+    return Plan(rules_of(campaign), steps_of([campaign.pk]).get(campaign.pk, ()))
 
 
 # --- Wall times and moments -----------------------------------------------------------------------------

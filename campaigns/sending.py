@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, close_old_connections, connection, transaction
 
-from campaigns import claiming, outcomes, rendering, stopping
+from campaigns import claiming, leaving, outcomes, rendering, stopping
 from campaigns.lanes import Ended, Job, Lane, Ready
 from campaigns.models import Delivery, EmailEvent, SmtpServer
 from campaigns.outcomes import Outcome
@@ -95,19 +95,17 @@ class Run:
         found = claiming.claim_due(self._server.pk, claim=self._claim, limit=room)
         if len(found) < room:
             self._look_again_at = time.monotonic() + 0.5
+        held = leaving.held_back(found)
         for delivery in found:
-            self._dispatch(delivery)
+            self._dispatch(delivery, held.get(delivery.pk))
 
     def _must_stop(self) -> bool:
         return self._is_closed or time.monotonic() > self._ends_at or stopping.is_stopping()
 
-    def _dispatch(self, delivery: Delivery) -> None:
-        verdict = consent.may_contact(
-            delivery.contact, Channel.EMAIL, delivery.purpose, address=delivery.to_email
-        )
-        if not verdict.allowed:
+    def _dispatch(self, delivery: Delivery, held: leaving.Held | None) -> None:
+        if held is not None:
             with transaction.atomic():
-                outcomes.hold_back(delivery, reason=verdict.reason, claim=self._claim)
+                outcomes.hold_back(delivery, held, claim=self._claim)
             return
         job = Job(delivery, self._server.from_email, delivery.rendered.encode("ascii"))
         self._in_hand[delivery.pk] = job
@@ -228,18 +226,16 @@ def fill_outbox(*, seconds: float = RUN_SECONDS) -> Report:
         if not found:
             return report
         with transaction.atomic():
+            held = leaving.held_back(found)
             for delivery in found:
-                report.sent += _into_outbox(delivery, claim=claim)
+                report.sent += _into_outbox(delivery, held.get(delivery.pk), claim=claim)
     report.is_more = True
     return report
 
 
-def _into_outbox(delivery: Delivery, *, claim: str) -> bool:
-    verdict = consent.may_contact(
-        delivery.contact, Channel.EMAIL, delivery.purpose, address=delivery.to_email
-    )
-    if not verdict.allowed:
-        outcomes.hold_back(delivery, reason=verdict.reason, claim=claim)
+def _into_outbox(delivery: Delivery, held: leaving.Held | None, *, claim: str) -> bool:
+    if held is not None:
+        outcomes.hold_back(delivery, held, claim=claim)
         return False
     # A campaign paused since the claim gets its email back.
     if delivery.pk not in claiming.begin_data([delivery.pk], claim=claim):

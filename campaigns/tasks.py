@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from celery import shared_task
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from campaigns import claiming, importing, inviting, sending, states
+from campaigns import claiming, followups, importing, inviting, sending, splitting, states
 from campaigns.models import Campaign, ContactImport, Delivery, Recipient, SmtpServer
 
 
@@ -15,29 +15,29 @@ def send_due(smtp_server_id: int | None) -> None:
     """Sends for at most a minute, then hands over to its next self. Never one task per email."""
     report = sending.send_due(smtp_server_id)
     states.finish_done()
-    for campaign_id in _campaigns_that_wait(smtp_server_id):
+    for campaign_id in _campaigns_with_due_people().filter(smtp_server=smtp_server_id):
         run_campaign.delay(str(campaign_id))
     if report.sent and report.is_more:
         send_due.delay(smtp_server_id)
 
 
-def _campaigns_that_wait(smtp_server_id: int | None) -> list[UUID]:
-    """Running campaigns of this server with people to invite."""
-    people = Recipient.objects.filter(campaign=OuterRef("pk"), state=Recipient.State.WAITING)
-    running = Campaign.objects.filter(
-        Exists(people), state=Campaign.State.RUNNING, smtp_server=smtp_server_id
-    )
-    return list(running.values_list("pk", flat=True))
+def _campaigns_with_due_people() -> QuerySet[Campaign, UUID]:
+    """Running campaigns with somebody to invite or to follow up; a task at it already shares the work."""
+    people = Recipient.objects.due().filter(campaign=OuterRef("pk"))
+    running = Campaign.objects.filter(Exists(people), state=Campaign.State.RUNNING)
+    return running.values_list("pk", flat=True)
 
 
 @shared_task
 def run_campaign(campaign_id: str) -> None:
-    """Makes interviews and emails for people who wait, then wakes the sender."""
+    """Makes the emails that are due, invitations first, then wakes the sender."""
     campaign = Campaign.objects.filter(pk=campaign_id, state=Campaign.State.RUNNING).first()
     if campaign is None:
         return
     report = inviting.invite_people(campaign.pk)
-    if report.invited:
+    followed = 0 if report.is_more else followups.follow_up(campaign.pk)
+    states.finish_done()
+    if report.invited or followed:
         send_due.delay(campaign.smtp_server_id)
     if report.is_more:
         run_campaign.delay(campaign_id)
@@ -55,12 +55,14 @@ def sweep() -> None:
     claiming.recover()
     claiming.resend_unknown()
     states.cancel_leftovers()
+    followups.stop_finished()
+    splitting.decide_due()
     states.finish_done()
     for campaign_id in Campaign.objects.due().values_list("pk", flat=True):
         states.begin(campaign_id)
     for server_id in _servers_with_due_mail():
         send_due.delay(server_id)
-    for campaign_id in _stalled_campaigns():
+    for campaign_id in _campaigns_with_due_people():
         run_campaign.delay(str(campaign_id))
     for import_id in ContactImport.objects.filter(state=ContactImport.State.RUNNING).values_list(
         "pk", flat=True
@@ -75,11 +77,3 @@ def _servers_with_due_mail() -> list[int | None]:
     )
     found: list[int | None] = list(servers.values_list("pk", flat=True))
     return [*found, None] if due.filter(smtp_server=None).exists() else found
-
-
-def _stalled_campaigns() -> list[UUID]:
-    """Running campaigns with people to invite; a task that is at it already only shares the work."""
-    people = Recipient.objects.filter(campaign=OuterRef("pk"), state=Recipient.State.WAITING)
-    return list(
-        Campaign.objects.filter(Exists(people), state=Campaign.State.RUNNING).values_list("pk", flat=True)
-    )

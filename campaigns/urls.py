@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from campaigns import pages
-from campaigns.api import campaigns, outbox, people, templates
+from campaigns.api import campaigns, outbox, people, schedules, templates
 
 API = "api/v1"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -38,6 +38,32 @@ urlpatterns: list[URLPattern | URLResolver] = [
         f"{API}/campaigns/<uuid:campaign_id>/recipients",
         people.RecipientList.as_view(),
         name="campaign-recipients",
+    ),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/recipients/<int:recipient_id>/stop",
+        schedules.StopView.as_view(),
+        name="campaign-recipient-stop",
+    ),
+    path(f"{API}/campaigns/<uuid:campaign_id>/steps", schedules.StepsView.as_view(), name="campaign-steps"),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/sending-schedule",
+        schedules.SendingScheduleView.as_view(),
+        name="campaign-sending-schedule",
+    ),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/split-test",
+        schedules.SplitTestView.as_view(),
+        name="campaign-split-test",
+    ),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/split-test/winner",
+        schedules.WinnerView.as_view(),
+        name="campaign-split-test-winner",
+    ),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/preview/people",
+        schedules.PlannedPeople.as_view(),
+        name="campaign-preview-people",
     ),
     path(
         f"{API}/campaigns/<uuid:campaign_id>/deliveries",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from campaigns import mime, placeholders
@@ -108,5 +109,19 @@ def columns_of(account: Account) -> set[str]:
 
 
 def check_campaign(campaign: Campaign) -> list[str]:
-    """The same for a campaign's template, with the columns its own account brought."""
-    return check_words(words_of(campaign.template), columns=columns_of(campaign.account))
+    """The same for all templates of a campaign, with the columns its own account brought."""
+    columns = columns_of(campaign.account)
+    advice = check_words(words_of(campaign.template), columns=columns)
+    for template in _other_templates(campaign):
+        try:
+            more = check_words(words_of(template), columns=columns)
+        except TemplateError as error:
+            raise TemplateError(error.field, f"“{template.name}”: {error}") from None
+        advice += [f"“{template.name}”: {one}" for one in more]
+    return advice
+
+
+def _other_templates(campaign: Campaign) -> list[EmailTemplate]:
+    """Of the follow-ups and of an A/B test's other version."""
+    of_campaign = Q(steps__campaign=campaign.pk) | Q(split_tests__campaign=campaign.pk)
+    return list(EmailTemplate.objects.filter(of_campaign).exclude(pk=campaign.template_id).distinct())

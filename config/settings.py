@@ -170,6 +170,8 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 SWEEP_SECONDS = ENV.whole("RAPPORT_SWEEP_SECONDS", 30, least=2, most=300)
 # How long a worker's claim on a row lasts; after a kill, another takes the row up then. No task lives longer.
 LEASE_SECONDS = ENV.whole("RAPPORT_LEASE_SECONDS", 120, least=5, most=3600)
+# Emails of campaigns that one person gets in a week at most, over all campaigns; an account may set its own.
+EMAIL_CAP = ENV.whole("RAPPORT_EMAIL_CAP", 10, most=1000)
 SWEEPS = ("crm", "knowledge", "interviews", "campaigns", "config.system")
 CELERY_BEAT_SCHEDULE = {
     f"{app} sweep": {

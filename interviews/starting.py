@@ -82,6 +82,23 @@ def invite_many(
     ]
 
 
+def ways_in(interviews: Sequence[Interview]) -> list[Invitation]:
+    """One more link to each of these interviews, as long-lived as theirs, in the same order.
+
+    Links they have stay in force: a person may still open an earlier email. Read with their conversations.
+    """
+    links, tokens = [], []
+    for interview in interviews:
+        link, token = _link(interview.conversation, expires_at=interview.expires_at)
+        links.append(link)
+        tokens.append(token)
+    AccessLink.objects.bulk_create(links, batch_size=500)
+    return [
+        Invitation(interview, token, url_of(token))
+        for interview, token in zip(interviews, tokens, strict=True)
+    ]
+
+
 def _conversation(guide: Guide, contact: Contact, *, at: datetime) -> Conversation:
     if contact.account_id != guide.account_id:
         raise ValueError("A guide and its contacts belong to one account.")
@@ -99,7 +116,7 @@ def _conversation(guide: Guide, contact: Contact, *, at: datetime) -> Conversati
     )
 
 
-def _link(conversation: Conversation, *, expires_at: datetime) -> tuple[AccessLink, str]:
+def _link(conversation: Conversation, *, expires_at: datetime | None) -> tuple[AccessLink, str]:
     token = secrets.token_urlsafe(32)
     link = AccessLink(
         account_id=conversation.account_id,

@@ -112,7 +112,8 @@ class CampaignAdmin(ModelAdmin):
     fields = ("account", "name", "guide", "template", "smtp_server", "resend_unknown")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
-        waiting, emails = Q(state=Recipient.State.WAITING), Q(deliveries__state__in=states.OPEN)
+        waiting = Q(state=Recipient.State.WAITING)
+        emails = Q(deliveries__state__in=states.OPEN, deliveries__step=0)
         left = Recipient.objects.filter(waiting | emails)
         rows: QuerySet[Campaign] = super().get_queryset(request)
         return rows.annotate(people=_count(Recipient.objects.all()), left=_count(left))

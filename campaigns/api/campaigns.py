@@ -37,6 +37,8 @@ class ProgressSerializer(serializers.Serializer):
     unknown = serializers.IntegerField()
     cancelled = serializers.IntegerField()
     skipped = serializers.IntegerField()
+    followed = serializers.IntegerField(help_text="People with follow-ups to come.")
+    followups_sent = serializers.IntegerField()
     opened = serializers.IntegerField()
     started = serializers.IntegerField()
     completed = serializers.IntegerField()
@@ -68,6 +70,7 @@ class CampaignSerializer(serializers.ModelSerializer):
             "inline_template",
             "smtp_server",
             "resend_unknown",
+            "is_standing",
             "state",
             "state_reason",
             "progress",
@@ -107,7 +110,13 @@ class CampaignSerializer(serializers.ModelSerializer):
             raise serializers.ValidationError({"template": "Give either a template or an inline_template."})
         if self.instance is not None and "inline_template" in attrs:
             raise serializers.ValidationError({"inline_template": "Change the template itself instead."})
+        if attrs.get("is_standing") and self._has_another_standing():
+            raise serializers.ValidationError({"is_standing": "This account has one already."})
         return attrs
+
+    def _has_another_standing(self) -> bool:
+        others = Campaign.objects.for_account(self.context["account"]).filter(is_standing=True)
+        return others.exclude(pk=getattr(self.instance, "pk", None)).exists()
 
     @transaction.atomic
     def create(self, validated: dict[str, Any]) -> Campaign:
@@ -165,7 +174,7 @@ class CampaignList(OwnedList):
     )
     def post(self, request: Request) -> Response:
         campaign = given(CampaignSerializer, request).save()
-        _audit(request, "created campaign", campaign)
+        audit(request, "created campaign", campaign)
         return shown(request, campaign.pk, 201)
 
 
@@ -196,7 +205,7 @@ class CampaignDetail(generics.GenericAPIView):
         editable = Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE)
         if serializer.validated_data and not editable.update(**serializer.validated_data):
             raise ConflictError("This campaign has just started; it can no longer be changed.")
-        _audit(request, "changed campaign", campaign)
+        audit(request, "changed campaign", campaign)
         return shown(request, campaign_id)
 
     @extend_schema(
@@ -208,7 +217,7 @@ class CampaignDetail(generics.GenericAPIView):
         campaign = campaign_of(request, campaign_id)
         if campaign.state != Campaign.State.DRAFT:
             raise ConflictError("Only a draft can be deleted. Cancel the campaign instead.")
-        _audit(request, "deleted campaign", campaign)
+        audit(request, "deleted campaign", campaign)
         campaign.delete()
         return Response(status=204)
 
@@ -220,9 +229,16 @@ class SampleSerializer(serializers.Serializer):
     html = serializers.CharField()
 
 
+class OpeningSerializer(serializers.Serializer):
+    time_zone = serializers.CharField()
+    at = serializers.DateTimeField()
+    people = serializers.IntegerField()
+
+
 class PreviewSerializer(serializers.Serializer):
     will_get = serializers.IntegerField(help_text="People who wait and may be invited.")
     skipped = serializers.DictField(child=serializers.IntegerField(), help_text="Reason → people.")
+    opens = OpeningSerializer(many=True, help_text="When the first email leaves at the earliest.")
     warnings = serializers.ListField(child=serializers.CharField())
     sample = SampleSerializer()
 
@@ -246,7 +262,8 @@ class PreviewView(APIView):
         except wording.TemplateError as error:
             raise ConflictError(f"The template cannot be used: {error}") from None
         sample = {"to": email.to, "subject": email.subject, "text": email.text, "html": email.html}
-        found = {"will_get": audience.will_get, "skipped": audience.skipped}
+        opens = OpeningSerializer(audience.opens, many=True).data
+        found = {"will_get": audience.will_get, "skipped": audience.skipped, "opens": opens}
         return success(request, {**found, "warnings": warnings, "sample": sample})
 
 
@@ -278,7 +295,7 @@ class _MoveView(APIView):
             raise ConflictError(str(error)) from None
         if not done:
             raise ConflictError(f"This campaign is {campaign.state}; it cannot be {self.action}.")
-        _audit(request, f"{self.action} campaign", campaign)
+        audit(request, f"{self.action} campaign", campaign)
         return shown(request, campaign_id)
 
 
@@ -367,5 +384,5 @@ class CancelView(_MoveView):
         return self.moved(request, campaign_id)
 
 
-def _audit(request: Request, action: str, campaign: Campaign) -> None:
+def audit(request: Request, action: str, campaign: Campaign) -> None:
     record(campaign.account, "key", caller_of(request).name, action, target=campaign, request=request)

@@ -140,6 +140,8 @@ class RecipientSerializer(serializers.ModelSerializer):
     email = serializers.SerializerMethodField()
     interview = serializers.UUIDField(source="interview_id", allow_null=True)
     state = serializers.CharField(read_only=True, help_text="waiting, invited or skipped.")
+    variant = serializers.CharField(read_only=True, help_text="a or b in an A/B test, else empty.")
+    stop_reason = serializers.CharField(read_only=True, help_text="Why nothing more is sent to them.")
     interview_state = serializers.CharField(source="interview.state", default=None, allow_null=True)
 
     class Meta:
@@ -151,6 +153,13 @@ class RecipientSerializer(serializers.ModelSerializer):
             "email",
             "state",
             "skip_reason",
+            "variant",
+            "next_step",
+            "next_at",
+            "emails_sent",
+            "last_sent_at",
+            "stopped_at",
+            "stop_reason",
             "fields",
             "interview",
             "interview_state",
@@ -174,6 +183,7 @@ class DeliverySerializer(serializers.ModelSerializer):
             "to_email",
             "subject",
             "purpose",
+            "step",
             "state",
             "attempts",
             "not_before",

@@ -115,6 +115,10 @@ class RecipientQuerySet(AccountQuerySet):
         """People who still have follow-ups to come."""
         return self.filter(state=Recipient.State.INVITED, next_at__isnull=False)
 
+    def held(self) -> Self:
+        """Those to whom not even a queued email leaves. What failed may be sent again by staff."""
+        return self.filter(stopped_at__isnull=False).exclude(stop_reason=Recipient.Stop.FAILED)
+
     def count_sent(self, *, at: datetime) -> int:
         """One more email was sent to each, counted in one query."""
         return self.update(emails_sent=F("emails_sent") + 1, last_sent_at=at)
@@ -124,9 +128,9 @@ class Recipient(models.Model):
     """One contact in one campaign. waiting → invited | skipped (with the reason).
 
     The clock of their emails: `next_step` is due at `next_at` (0 is the invitation); None means that
-    nothing is due any more. Its moves are conditional UPDATEs on the pair (next_step, next_at) that was
-    read, so that two sweeps at once never take the same step twice; the unique key of the delivery has the
-    last word.
+    nothing is due any more. Who is due is locked, judged and moved in one transaction, and passed over by
+    other workers, so that two sweeps at once never take the same step twice; the unique key of the delivery
+    has the last word. Stopping is a conditional UPDATE.
       due → (n + 1, sent + delay) an email was queued  |  (n + 1, now + delay) the condition did not hold
           → (n, later) the window is closed, too soon after the last email, or the cap on emails is reached
           → (n, None) the last step is behind them, or they are stopped

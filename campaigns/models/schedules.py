@@ -49,6 +49,11 @@ class Step(models.Model):
         help_text="After the email before it, or after the moment a step before it was left out.",
     )
     condition = models.CharField(max_length=12, choices=Condition, default=Condition.ALWAYS)
+    keeps_subject = models.BooleanField(
+        "under the invitation's subject",
+        default=True,
+        help_text="“Re:” and the invitation's subject. Off: the template's own; it still refers to it.",
+    )
 
     objects = AccountQuerySet.as_manager()
 

@@ -7,13 +7,14 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from campaigns.models import Campaign, EmailTemplate
+from campaigns.models import Campaign, EmailTemplate, Step
 from config.api.models import DEFAULT_ACCOUNT, Account
 from interviews.models import Guide, Question
 from personas.models import Persona
 
 CAMPAIGN = "Demo campaign"
 TEMPLATE = "Invitation to an interview"
+REMINDER = "Reminder of an interview"
 
 
 def example(name: str) -> dict[str, Any]:
@@ -33,7 +34,19 @@ def seed_demo() -> Campaign:
     )
     # Once somebody renamed or deleted the campaign, it does not come back while another uses the guide.
     existing = Campaign.objects.for_account(account).filter(guide=guide).first()
-    return existing or Campaign.objects.create(account=account, name=CAMPAIGN, guide=guide, template=template)
+    return existing or example_campaign(account, guide, template)
+
+
+def example_campaign(account: Account, guide: Guide, template: EmailTemplate) -> Campaign:
+    """With one follow-up, three days after the invitation."""
+    campaign: Campaign = Campaign.objects.create(
+        account=account, name=CAMPAIGN, guide=guide, template=template
+    )
+    reminder, _ = EmailTemplate.objects.get_or_create(
+        account=account, name=REMINDER, defaults=example("reminder")
+    )
+    Step.objects.create(campaign=campaign, template=reminder)
+    return campaign
 
 
 def example_persona(account: Account) -> Persona:

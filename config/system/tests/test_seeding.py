@@ -16,7 +16,7 @@ def counts():
 
 def test_it_makes_one_of_each():
     campaign = seed_demo()
-    assert counts() == [1, 1, 6, 1, 1]
+    assert counts() == [1, 1, 6, 2, 1]
     assert campaign.state == Campaign.State.DRAFT
     assert campaign.name == "Demo campaign"
     assert campaign.account.slug == "default"
@@ -35,10 +35,18 @@ def test_it_says_what_the_files_of_the_example_say():
     assert [question.probes for question in kept] == [one.get("probes", []) for one in questions]
 
 
+def test_the_example_reminds_people_once_after_three_days():
+    step = seed_demo().steps.select_related("template").get()
+    assert (step.position, step.delay_minutes) == (1, 3 * 24 * 60)
+    assert {name: getattr(step.template, name) for name in example("reminder")} == example("reminder")
+    step.full_clean()
+    step.template.full_clean()
+
+
 def test_seeding_again_makes_nothing_more():
     seed_demo()
     seed_demo()
-    assert counts() == [1, 1, 6, 1, 1]
+    assert counts() == [1, 1, 6, 2, 1]
 
 
 def test_what_staff_changed_stays():
@@ -48,7 +56,7 @@ def test_what_staff_changed_stays():
     Campaign.objects.update(name="Our own campaign")
     seed_demo()
     assert Guide.objects.get().goal == "Our own goal"
-    assert counts() == [1, 1, 5, 1, 1]
+    assert counts() == [1, 1, 5, 2, 1]
 
 
 def test_every_row_is_valid():
@@ -65,5 +73,4 @@ def test_every_row_is_valid():
 
 def test_the_template_fills_its_placeholders():
     wording = pytest.importorskip("campaigns.wording")
-    template = seed_demo().template
-    wording.check_words(wording.Words(template.subject, template.preheader, template.text, template.html))
+    assert wording.check_campaign(seed_demo()) == []

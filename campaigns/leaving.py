@@ -1,0 +1,105 @@
+"""The last look before an email leaves: may it go, now, to this person? In few queries for many emails.
+
+What was true when an email was queued is asked again: somebody may have answered, finished, unsubscribed, or
+gone to sleep meanwhile.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils import timezone
+
+from campaigns import capping, reasons, scheduling
+from campaigns.models import Campaign, Delivery, Recipient
+from campaigns.scheduling import Plan
+from config.api.models import Account
+from crm import consent
+from crm.models.contacts import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why an email does not leave now: never (`reason`), or not before `later`."""
+
+    reason: str
+    later: datetime | None = None
+
+
+def held_back(deliveries: Sequence[Delivery], *, at: datetime | None = None) -> dict[UUID, Held]:
+    """Delivery → why it stays; whoever is not in it may go. Read with their accounts and contacts."""
+    now = at or timezone.now()
+    held = _refused(deliveries, now)
+    of_campaigns = [one for one in deliveries if one.recipient_id and one.pk not in held]
+    if not of_campaigns:
+        return held
+    people = _people(of_campaigns)
+    plans = _plans(person.campaign for person in people.values())
+    taken_over = reasons.taken_over(person.interview for person in people.values())
+    for one in of_campaigns:
+        person = people[one.recipient_id]  # type: ignore[index]
+        found = _judge(one, person, plans[person.campaign_id], taken_over, now)
+        if found is not None:
+            held[one.pk] = found
+    return held | _capped([one for one in of_campaigns if one.pk not in held], now)
+
+
+def _refused(deliveries: Iterable[Delivery], now: datetime) -> dict[UUID, Held]:
+    """Those whom consent refuses, purpose by purpose."""
+    groups: dict[tuple[Account, str], list[Delivery]] = {}
+    for one in deliveries:
+        groups.setdefault((one.account, one.purpose), []).append(one)
+    held = {}
+    for (account, purpose), group in groups.items():
+        asked = [(one.contact, one.to_email) for one in group]
+        against = consent.reasons_against(account, asked, Channel.EMAIL, purpose, at=now)
+        for one in group:
+            if reason := against.get(one.contact_id):
+                held[one.pk] = Held(reason)
+    return held
+
+
+def _people(deliveries: Iterable[Delivery]) -> dict[int, Recipient]:
+    rows = Recipient.objects.filter(pk__in={one.recipient_id for one in deliveries})
+    related = ("contact", "interview", "campaign__account", "campaign__schedule")
+    return {person.pk: person for person in rows.select_related(*related)}
+
+
+def _plans(campaigns: Iterable[Campaign]) -> dict[UUID, Plan]:
+    found = {campaign.pk: campaign for campaign in campaigns}
+    steps = scheduling.steps_of(found)
+    return {pk: Plan(scheduling.rules_of(campaign), steps.get(pk, ())) for pk, campaign in found.items()}
+
+
+def _judge(
+    delivery: Delivery, person: Recipient, plan: Plan, taken_over: Collection[UUID], now: datetime
+) -> Held | None:
+    if person.stopped_at is not None and person.stop_reason != Recipient.Stop.FAILED:
+        return Held(person.stop_reason)
+    if reason := reasons.by_interview(person.interview):
+        return Held(reason)
+    if person.interview is not None and person.interview.conversation_id in taken_over:
+        return Held(Recipient.Stop.TAKEN_OVER)
+    if delivery.step:
+        following = plan.following(delivery.step)
+        if following is None or not reasons.holds(following.step, person.interview):
+            return Held(reasons.CONDITION)
+    opens = scheduling.next_open(plan.rules, now, plan.rules.zone_of(person.contact.time_zone))
+    return Held("outside the sending window", opens) if opens > now else None
+
+
+def _capped(deliveries: Iterable[Delivery], now: datetime) -> dict[UUID, Held]:
+    by_account: dict[Account, list[Delivery]] = {}
+    for one in deliveries:
+        by_account.setdefault(one.account, []).append(one)
+    held: dict[UUID, Held] = {}
+    for account, group in by_account.items():
+        cap = capping.cap_of(account)
+        free = capping.free_to_leave(cap, [one.contact_id for one in group], at=now) if cap else {}
+        held |= {
+            one.pk: Held("the cap on emails to one person", free[one.contact_id])
+            for one in group
+            if one.contact_id in free
+        }
+    return held

@@ -1,0 +1,117 @@
+"""Emails of a campaign, rendered and put into the queue: the invitation, and what follows it."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+
+from campaigns import rendering, states
+from campaigns.mime import HeaderInjectionError
+from campaigns.models import Campaign, Delivery, EmailEvent, Recipient
+from config.api.ids import uuid7
+from config.api.models import digest
+from crm.contacts import email_of
+from crm.models import AccessLink
+from crm.models.consent import Purpose
+from interviews.starting import Invitation
+
+CHUNK = 200
+# Emails rendered ahead of the sender. They are kept encrypted with their links until they are sent:
+# a hundred thousand of them would only sit in the database.
+AHEAD = 2_000
+RUN_SECONDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What one person is to get."""
+
+    recipient: Recipient
+    way_in: Invitation
+    skeleton: rendering.Skeleton
+    step: int = 0
+
+    @property
+    def key(self) -> str:
+        """Once per campaign, person and step: the database refuses a second one."""
+        about = "invitation" if self.step == 0 else f"step-{self.step}"
+        return f"{about}:{self.recipient.campaign_id}:{self.recipient.contact_id}"
+
+
+def has_room(campaign: Campaign) -> bool:
+    waiting = Delivery.objects.filter(campaign=campaign, state__in=states.WAITING)
+    return len(waiting.values_list("pk")[:AHEAD]) < AHEAD
+
+
+def queue(campaign: Campaign, letters: Sequence[Letter]) -> set[int]:
+    """Queues them, in the caller's transaction. Recipients that could not be: a value breaks a header's line.
+
+    What was queued before is left as it is.
+    """
+    known = Delivery.objects.for_account(campaign.account).filter(key__in=[one.key for one in letters])
+    queued = set(known.values_list("key", flat=True))
+    fresh = [letter for letter in letters if letter.key not in queued]
+    deliveries, refused = [], set()
+    for letter, unsubscribe in zip(fresh, _unsubscribe_links(fresh), strict=True):
+        try:
+            deliveries.append(_delivery(campaign, letter, unsubscribe))
+        except HeaderInjectionError:
+            refused.add(letter.recipient.pk)
+    Delivery.objects.bulk_create(deliveries, batch_size=CHUNK)
+    kind = EmailEvent.Kind.QUEUED
+    EmailEvent.objects.bulk_create(EmailEvent(delivery=one, kind=kind) for one in deliveries)
+    return refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsubscribe:
+    delivery_id: UUID
+    url: str
+
+
+def _unsubscribe_links(letters: Sequence[Letter]) -> list[_Unsubscribe]:
+    made, links = [], []
+    for letter in letters:
+        contact, token, delivery_id = letter.recipient.contact, secrets.token_urlsafe(32), uuid7()
+        made.append(_Unsubscribe(delivery_id, f"{settings.PUBLIC_BASE_URL}/u/{token}"))
+        links.append(
+            AccessLink(
+                account_id=contact.account_id,
+                contact=contact,
+                purpose=AccessLink.Purpose.UNSUBSCRIBE,
+                digest=digest(token),
+                subject={"delivery": str(delivery_id)},
+            )
+        )
+    AccessLink.objects.bulk_create(links, batch_size=CHUNK)
+    return made
+
+
+def _delivery(campaign: Campaign, letter: Letter, unsubscribe: _Unsubscribe) -> Delivery:
+    recipient = letter.recipient
+    person = rendering.person_of(
+        recipient.contact,
+        email=email_of(recipient.contact),
+        columns=recipient.fields,
+        link=letter.way_in.url,
+        unsubscribe=unsubscribe.url,
+        expires_at=letter.way_in.interview.expires_at,
+    )
+    email = rendering.fill(letter.skeleton, person, delivery_id=unsubscribe.delivery_id)
+    return Delivery(
+        id=unsubscribe.delivery_id,
+        account=campaign.account,
+        contact=recipient.contact,
+        campaign=campaign,
+        recipient=recipient,
+        smtp_server=campaign.smtp_server,
+        purpose=Purpose.INVITATION,
+        step=letter.step,
+        key=letter.key,
+        to_email=person.email,
+        subject=email.subject,
+        message_id=email.message_id,
+        rendered=email.wire,
+    )
