@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.core.files.base import ContentFile
 
-from campaigns import csv_reading
-from campaigns.models import ContactImport, Delivery, EmailEvent, Recipient
+from campaigns import csv_reading, forgetting
+from campaigns.models import ContactImport, Delivery, EmailEvent, InboundEmail, Recipient, SentText
 from crm.contacts import InvalidAddress, normalise_email
 from crm.models import Contact, ContactAddress
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 def collect(contact: Contact) -> dict[str, Any]:
     """Everything campaigns know of the person, as plain values."""
-    deliveries = Delivery.objects.filter(contact=contact).order_by("created_at")
+    deliveries = Delivery.objects.filter(contact=contact).select_related("sent_text").order_by("created_at")
     recipients = Recipient.objects.filter(contact=contact).select_related("campaign").order_by("pk")
     return {
         "emails": [
@@ -27,12 +27,28 @@ def collect(contact: Contact) -> dict[str, Any]:
                 "purpose": one.purpose,
                 "created_at": one.created_at.isoformat(),
                 "sent_at": one.sent_at.isoformat() if one.sent_at else None,
+                "text": one.sent_text.text if hasattr(one, "sent_text") else "",
+                "opened_at": one.opened_at.isoformat() if one.opened_at else None,
+                "clicked_at": one.clicked_at.isoformat() if one.clicked_at else None,
             }
             for one in deliveries
         ],
+        "emails_received": [_received(one) for one in forgetting.emails_of(contact)],
         "campaigns": [
             {"campaign": one.campaign.name, "state": one.state, "fields": one.fields} for one in recipients
         ],
+    }
+
+
+def _received(email: InboundEmail) -> dict[str, Any]:
+    return {
+        "from": email.from_email,
+        "subject": email.subject,
+        "text": email.text,
+        "quoted": email.quoted,
+        "kind": email.kind,
+        "attachments": email.attachments,
+        "received_at": email.received_at.isoformat(),
     }
 
 
@@ -41,16 +57,21 @@ def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, in
     if conversation_id is not None:
         return _erase_talk(contact, conversation_id)
     files = _erase_from_files(contact)
+    received = forgetting.forget(contact)
     EmailEvent.objects.filter(delivery__contact=contact).delete()
+    SentText.objects.filter(delivery__contact=contact).delete()
     deliveries, _kinds = Delivery.objects.filter(contact=contact).delete()
     recipients, _kinds = Recipient.objects.filter(contact=contact).delete()
-    return {"emails": deliveries, "campaigns": recipients, "import_files": files}
+    return {"emails": deliveries, "campaigns": recipients, "import_files": files, **received}
 
 
 def _erase_talk(contact: Contact, conversation_id: UUID) -> dict[str, int]:
     """The invitation to this talk: that it was sent stays known, its words and links do not."""
     rows = Delivery.objects.filter(contact=contact, recipient__interview__conversation=conversation_id)
-    return {"emails": rows.update(rendered="", subject="")}
+    ids = list(rows.values_list("pk", flat=True))
+    SentText.objects.filter(delivery__in=ids).delete()
+    answers = forgetting.blank(InboundEmail.objects.filter(delivery__in=ids))
+    return {"emails": rows.update(rendered="", subject=""), "emails_received": answers}
 
 
 def _erase_from_files(contact: Contact) -> int:

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from campaigns import rendering, states
 from campaigns.mime import HeaderInjectionError
-from campaigns.models import Campaign, Delivery, EmailEvent, Recipient
+from campaigns.models import Campaign, Delivery, EmailEvent, Recipient, SentText
 from config.api.ids import uuid7
 from config.api.models import digest
 from crm.contacts import email_of
@@ -53,13 +53,17 @@ def queue(campaign: Campaign, letters: Sequence[Letter]) -> set[int]:
     known = Delivery.objects.for_account(campaign.account).filter(key__in=[one.key for one in letters])
     queued = set(known.values_list("key", flat=True))
     fresh = [letter for letter in letters if letter.key not in queued]
-    deliveries, refused = [], set()
+    deliveries, texts, refused = [], [], set()
     for letter, unsubscribe in zip(fresh, _unsubscribe_links(fresh), strict=True):
         try:
-            deliveries.append(_delivery(campaign, letter, unsubscribe))
+            delivery, text = _delivery(campaign, letter, unsubscribe)
         except HeaderInjectionError:
             refused.add(letter.recipient.pk)
+            continue
+        deliveries.append(delivery)
+        texts.append(text)
     Delivery.objects.bulk_create(deliveries, batch_size=CHUNK)
+    SentText.objects.bulk_create(texts, batch_size=CHUNK)
     kind = EmailEvent.Kind.QUEUED
     EmailEvent.objects.bulk_create(EmailEvent(delivery=one, kind=kind) for one in deliveries)
     return refused
@@ -89,7 +93,7 @@ def _unsubscribe_links(letters: Sequence[Letter]) -> list[_Unsubscribe]:
     return made
 
 
-def _delivery(campaign: Campaign, letter: Letter, unsubscribe: _Unsubscribe) -> Delivery:
+def _delivery(campaign: Campaign, letter: Letter, unsubscribe: _Unsubscribe) -> tuple[Delivery, SentText]:
     recipient = letter.recipient
     person = rendering.person_of(
         recipient.contact,
@@ -100,7 +104,7 @@ def _delivery(campaign: Campaign, letter: Letter, unsubscribe: _Unsubscribe) -> 
         expires_at=letter.way_in.interview.expires_at,
     )
     email = rendering.fill(letter.skeleton, person, delivery_id=unsubscribe.delivery_id)
-    return Delivery(
+    delivery = Delivery(
         id=unsubscribe.delivery_id,
         account=campaign.account,
         contact=recipient.contact,
@@ -115,3 +119,4 @@ def _delivery(campaign: Campaign, letter: Letter, unsubscribe: _Unsubscribe) -> 
         message_id=email.message_id,
         rendered=email.wire,
     )
+    return delivery, SentText(delivery=delivery, text=email.kept)

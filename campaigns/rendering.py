@@ -16,8 +16,8 @@ from django.utils.html import escape
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
-from campaigns import mime, placeholders
-from campaigns.models import Campaign, EmailTemplate, SmtpServer
+from campaigns import matching, mime, placeholders, shown, tracing
+from campaigns.models import Campaign, EmailTemplate, Mailbox, SmtpServer
 from campaigns.placeholders import Piece
 from campaigns.wording import Words, words_of
 from config.api.models import Account
@@ -40,6 +40,8 @@ class Sender:
     email: str
     name: str = ""
     reply_to: str = ""
+    # Where replies arrive with a tag that names the email.
+    mailbox: Mailbox | None = None
 
     @property
     def domain(self) -> str:
@@ -48,7 +50,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """One email, filled. `wire` is what goes over the wire."""
+    """One email, filled. `wire` is what goes over the wire; `kept` its text without capabilities."""
 
     to: str
     subject: str
@@ -56,6 +58,7 @@ class Email:
     html: str
     message_id: str
     wire: str
+    kept: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Skeleton:
     language: str
     time_zone: str
     headers: tuple[tuple[str, str], ...] = field(default=())
+    tracks_opens: bool = False
+    tracks_clicks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ class Person:
 def sender_for(account: Account, server: SmtpServer | None) -> Sender:
     if server is None:
         return Sender(settings.DEFAULT_FROM_EMAIL, account.name, account.privacy_contact)
-    return Sender(server.from_email, server.from_name or account.name, server.reply_to)
+    name = server.from_name or account.name
+    return Sender(server.from_email, name, server.reply_to, matching.tagging_mailbox(server))
 
 
 def skeleton_of(campaign: Campaign, template: EmailTemplate | None = None, *, subject: str = "") -> Skeleton:
@@ -101,7 +107,7 @@ def skeleton_of(campaign: Campaign, template: EmailTemplate | None = None, *, su
     guide, words = campaign.guide, words_of(template or campaign.template)
     with translation.override(guide.language):
         label = _("Begin the interview")
-    return lay_out(
+    laid_out = lay_out(
         replace(words, subject=subject or words.subject),
         sender=sender_for(campaign.account, campaign.smtp_server),
         account=campaign.account,
@@ -109,6 +115,7 @@ def skeleton_of(campaign: Campaign, template: EmailTemplate | None = None, *, su
         about={"interviewer": guide.persona.name, "goal": guide.goal, "minutes": str(guide.minutes)},
         button_label=label,
     )
+    return replace(laid_out, tracks_opens=campaign.track_opens, tracks_clicks=campaign.track_clicks)
 
 
 def lay_out_content(content: Content, *, contact: Contact, server: SmtpServer | None) -> Skeleton:
@@ -210,7 +217,7 @@ def _known(language: str) -> str:
 
 def _headers(sender: Sender) -> list[tuple[str, str]]:
     headers = [("From", mime.mailbox(sender.email, sender.name, header="From"))]
-    if sender.reply_to:
+    if sender.reply_to and sender.mailbox is None:
         headers.append(("Reply-To", mime.mailbox(sender.reply_to)))
     return headers
 
@@ -290,8 +297,11 @@ def fill(
         ("Subject", mime.words(subject, name="Subject")),
         ("Date", mime.date(timezone.now())),
         ("Message-ID", message_id),
+        *_reply_headers(skeleton.sender, delivery_id),
         *_unsubscribe_headers(person),
     ]
+    if not is_test:
+        html = _traced(html, skeleton, person, delivery_id)
     return Email(
         person.email,
         subject,
@@ -299,7 +309,22 @@ def fill(
         html,
         message_id,
         mime.message(headers, text, html, attachments=attachments),
+        shown.without_capabilities(text, person.link, person.unsubscribe),
     )
+
+
+def _reply_headers(sender: Sender, delivery_id: UUID) -> list[tuple[str, str]]:
+    if sender.mailbox is None:
+        return []
+    return [("Reply-To", mime.mailbox(matching.reply_address(sender.mailbox, delivery_id)))]
+
+
+def _traced(html: str, skeleton: Skeleton, person: Person, delivery_id: UUID) -> str:
+    if not (skeleton.tracks_opens or skeleton.tracks_clicks):
+        return html
+    own = (person.link, person.unsubscribe)
+    opens, clicks = skeleton.tracks_opens, skeleton.tracks_clicks
+    return tracing.traced(html, delivery_id, opens=opens, clicks=clicks, untouched=own)
 
 
 def _unsubscribe_headers(person: Person) -> list[tuple[str, str]]:

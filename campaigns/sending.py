@@ -12,7 +12,7 @@ from django.db import IntegrityError, OperationalError, close_old_connections, c
 
 from campaigns import claiming, leaving, outcomes, rendering, stopping
 from campaigns.lanes import Ended, Job, Lane, Ready
-from campaigns.models import Delivery, EmailEvent, SmtpServer
+from campaigns.models import Delivery, EmailEvent, SentText, SmtpServer
 from campaigns.outcomes import Outcome
 from campaigns.smtp import Limits, address_of
 from config.api.ids import uuid7
@@ -318,6 +318,7 @@ class EmailChannel:
             state=Delivery.State.CLAIMED if to.server is None else Delivery.State.QUEUED,
         )
         EmailEvent.objects.create(delivery=delivery, kind=EmailEvent.Kind.QUEUED)
+        SentText.objects.create(delivery=delivery, text=filled.kept)
         if to.server is None:
             outcomes.mark_sent(delivery, reply="Kept in the outbox.", claim="outbox", keep=True)
             delivery.refresh_from_db()

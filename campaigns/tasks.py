@@ -6,8 +6,30 @@ from celery import shared_task
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from campaigns import claiming, followups, importing, inviting, sending, splitting, states
-from campaigns.models import Campaign, ContactImport, Delivery, Recipient, SmtpServer
+from campaigns import (
+    arrivals,
+    claiming,
+    followups,
+    forgetting,
+    importing,
+    inbound,
+    inviting,
+    mailboxes,
+    provider_calls,
+    sending,
+    splitting,
+    states,
+)
+from campaigns.models import (
+    Campaign,
+    ContactImport,
+    Delivery,
+    InboundEmail,
+    Mailbox,
+    Recipient,
+    SmtpServer,
+    WebhookCall,
+)
 
 
 @shared_task
@@ -50,6 +72,22 @@ def import_people(import_id: str) -> None:
 
 
 @shared_task
+def read_mailbox(mailbox_id: int) -> None:
+    if mailboxes.read_new(mailbox_id).is_more:
+        read_mailbox.delay(mailbox_id)
+
+
+@shared_task
+def read_inbound(email_id: str) -> None:
+    inbound.read(UUID(email_id))
+
+
+@shared_task
+def read_webhook_call(call_id: str) -> None:
+    provider_calls.read(UUID(call_id))
+
+
+@shared_task
 def sweep() -> None:
     """Every 30 s: finds from rows the work whose wake-up was lost, and what dead workers left."""
     claiming.recover()
@@ -68,6 +106,7 @@ def sweep() -> None:
         "pk", flat=True
     ):
         import_people.delay(str(import_id))
+    _sweep_arrivals()
 
 
 def _servers_with_due_mail() -> list[int | None]:
@@ -77,3 +116,14 @@ def _servers_with_due_mail() -> list[int | None]:
     )
     found: list[int | None] = list(servers.values_list("pk", flat=True))
     return [*found, None] if due.filter(smtp_server=None).exists() else found
+
+
+def _sweep_arrivals() -> None:
+    """Mailboxes to look into, what arrived and waits to be read, and what need not be kept any longer."""
+    for mailbox_id in Mailbox.objects.due().values_list("pk", flat=True):
+        read_mailbox.delay(mailbox_id)
+    for email_id in arrivals.due_ids(InboundEmail):
+        read_inbound.delay(str(email_id))
+    for call_id in arrivals.due_ids(WebhookCall):
+        read_webhook_call.delay(str(call_id))
+    forgetting.clear_old()

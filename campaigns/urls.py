@@ -2,12 +2,16 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from campaigns import pages
-from campaigns.api import campaigns, outbox, people, schedules, templates
+from campaigns import pages, tracking_pages
+from campaigns.api import campaigns, inbound, outbox, people, schedules, templates, webhooks
 
 API = "api/v1"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("u/<str:token>", pages.unsubscribe, name="unsubscribe"),
+    path("t/<str:tag>.gif", tracking_pages.pixel, name="tracking-pixel"),
+    path("t/<str:tag>", tracking_pages.link, name="tracking-link"),
+    path(f"{API}/webhooks/bounce/<str:provider>", webhooks.BounceWebhook.as_view(), name="webhook-bounce"),
+    path(f"{API}/webhooks/inbound/<str:provider>", webhooks.InboundWebhook.as_view(), name="webhook-inbound"),
     path(f"{API}/campaigns", campaigns.CampaignList.as_view(), name="campaigns"),
     path(f"{API}/campaigns/<uuid:campaign_id>", campaigns.CampaignDetail.as_view(), name="campaign"),
     path(f"{API}/campaigns/<uuid:campaign_id>/import", people.ImportView.as_view(), name="campaign-import"),
@@ -74,6 +78,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         f"{API}/email-templates/<uuid:template_id>", templates.TemplateDetail.as_view(), name="email-template"
     ),
+    path(f"{API}/inbound-emails", inbound.InboundEmailList.as_view(), name="inbound-emails"),
+    path(f"{API}/inbound-emails/<uuid:email_id>", inbound.InboundEmailDetail.as_view(), name="inbound-email"),
+    path(f"{API}/email-threads/<uuid:contact_id>", inbound.EmailThread.as_view(), name="email-thread"),
     path(f"{API}/outbox", outbox.OutboxList.as_view(), name="outbox"),
     path(f"{API}/outbox/<uuid:delivery_id>", outbox.OutboxDetail.as_view(), name="outbox-email"),
 ]

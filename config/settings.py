@@ -342,6 +342,12 @@ MAIL_DOMAIN = PUBLIC_HOST if re.search(r"\.[A-Za-z]", PUBLIC_HOST) else "rapport
 # Who is asked for SPF, DKIM and DMARC by the pre-flight; empty: the machine's own servers.
 DNS_SERVERS = ENV.hosts("RAPPORT_DNS_SERVERS", port=53)
 DEFAULT_FROM_EMAIL = ENV.text("RAPPORT_FROM_EMAIL", f"rapport@{MAIL_DOMAIN}")
+# What arrives: how much of one email is read, how long its raw form is kept to be read anew, and after how
+# many emails in a row that bounced for now an address counts as dead.
+INBOUND_MAX_BYTES = ENV.whole("RAPPORT_INBOUND_MAX_MB", 5, least=1, most=50) * 1024 * 1024
+INBOUND_RAW_DAYS = ENV.whole("RAPPORT_INBOUND_RAW_DAYS", 30, least=1, most=3650)
+MAILBOX_SECONDS = ENV.whole("RAPPORT_MAILBOX_SECONDS", 60, least=5, most=3600)  # between two readings
+SOFT_BOUNCES = ENV.whole("RAPPORT_SOFT_BOUNCES", 3, least=1, most=100)
 
 # --- Logs: to standard error, without tokens ---------------------------------------------------
 LOGGING = {

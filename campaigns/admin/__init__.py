@@ -1,5 +1,5 @@
 """What staff see of campaigns: one module per page family."""
 
-from campaigns.admin import campaigns, deliveries, imports, servers, templates
+from campaigns.admin import campaigns, deliveries, imports, inbound, mailboxes, servers, templates
 
-__all__ = ["campaigns", "deliveries", "imports", "servers", "templates"]
+__all__ = ["campaigns", "deliveries", "imports", "inbound", "mailboxes", "servers", "templates"]

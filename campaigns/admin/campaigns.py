@@ -109,7 +109,10 @@ class CampaignAdmin(ModelAdmin):
     list_per_page = 50
     autocomplete_fields = ("guide",)
     change_form_outer_before_template = "admin/campaigns/campaign_facts.html"
-    fields = ("account", "name", "guide", "template", "smtp_server", "resend_unknown")
+    fields = (
+        *("account", "name", "guide", "template", "smtp_server"),
+        *("resend_unknown", "track_opens", "track_clicks"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
         waiting = Q(state=Recipient.State.WAITING)

@@ -46,7 +46,8 @@ class DeliveryAdmin(ModelAdmin):
 
     @display(description="State", label=DELIVERY_COLOURS, ordering="state")  # type: ignore[untyped-decorator]
     def state_label(self, delivery: Delivery) -> tuple[str, str]:
-        return delivery.state, delivery.get_state_display()
+        standing = delivery.standing
+        return standing, delivery.get_state_display() if standing == delivery.state else _(standing.title())
 
     @display(description="To", ordering="to_email")  # type: ignore[untyped-decorator]
     def recipient_email(self, delivery: Delivery) -> str:
@@ -104,9 +105,10 @@ class DeliveryAdmin(ModelAdmin):
         context = {
             "title": delivery.subject or _("Email"),
             "delivery": delivery,
-            "colour": DELIVERY_COLOURS[delivery.state],
+            "colour": DELIVERY_COLOURS[delivery.standing],
+            "answers": delivery.answers.defer("raw").order_by("received_at")[:50],
             "email": outbox.read(delivery),
-            "events": delivery.events.all()[:50],
+            "events": delivery.events.all()[:100],
             "is_unknown": delivery.state == Delivery.State.UNKNOWN,
         }
         return page(request, "admin/campaigns/delivery.html", context, about=delivery)

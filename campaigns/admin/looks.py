@@ -31,6 +31,9 @@ DELIVERY_COLOURS = {
     "failed": "danger",
     "unknown": "danger",
     "cancelled": "default",
+    # what was heard since it was sent
+    "bounced": "danger",
+    "complained": "danger",
 }
 
 

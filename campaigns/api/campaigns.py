@@ -71,6 +71,8 @@ class CampaignSerializer(serializers.ModelSerializer):
             "smtp_server",
             "resend_unknown",
             "is_standing",
+            "track_opens",
+            "track_clicks",
             "state",
             "state_reason",
             "progress",

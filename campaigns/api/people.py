@@ -174,6 +174,9 @@ class DeliverySerializer(serializers.ModelSerializer):
     state = serializers.CharField(read_only=True, help_text="The states of a delivery, see the glossary.")
     purpose = serializers.CharField(read_only=True)
     contact = serializers.UUIDField(source="contact_id")
+    standing = serializers.CharField(
+        read_only=True, help_text='The state, or "bounced" or "complained" if that was heard since.'
+    )
 
     class Meta:
         model = Delivery
@@ -191,6 +194,13 @@ class DeliverySerializer(serializers.ModelSerializer):
             "message_id",
             "created_at",
             "sent_at",
+            "standing",
+            "delivered_at",
+            "bounced_at",
+            "complained_at",
+            "replied_at",
+            "opened_at",
+            "clicked_at",
         )
 
 

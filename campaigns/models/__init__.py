@@ -1,7 +1,8 @@
 """Who is invited, by which email, and what became of each."""
 
 from campaigns.models.campaigns import Campaign, ContactImport, Recipient, Variant
-from campaigns.models.deliveries import Delivery, EmailEvent
+from campaigns.models.deliveries import Delivery, EmailEvent, SentText
+from campaigns.models.inbound import InboundEmail, Mailbox, MailWebhook, WebhookCall
 from campaigns.models.schedules import Schedule, Step
 from campaigns.models.servers import EmailTemplate, SmtpServer
 from campaigns.models.splits import SplitTest
@@ -12,10 +13,15 @@ __all__ = [
     "Delivery",
     "EmailEvent",
     "EmailTemplate",
+    "InboundEmail",
+    "MailWebhook",
+    "Mailbox",
     "Recipient",
     "Schedule",
+    "SentText",
     "SmtpServer",
     "SplitTest",
     "Step",
     "Variant",
+    "WebhookCall",
 ]

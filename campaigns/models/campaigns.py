@@ -72,6 +72,14 @@ class Campaign(models.Model):
         default=False,
         help_text="It never finishes by itself; people added later are invited by its schedule.",
     )
+    track_opens = models.BooleanField(
+        default=False,
+        help_text="A picture in the email tells when it is opened. Say so in your privacy words.",
+    )
+    track_clicks = models.BooleanField(
+        default=False,
+        help_text="Links in the email pass by us first. The interview's own link never does.",
+    )
     scheduled_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

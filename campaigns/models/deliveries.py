@@ -88,6 +88,15 @@ class Delivery(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, blank=True)
 
+    # What was heard after it was sent, each the first time. They never move the state (campaigns/hearing.py).
+    delivered_at = models.DateTimeField(null=True, blank=True, editable=False)
+    bounced_at = models.DateTimeField(null=True, blank=True, editable=False)
+    complained_at = models.DateTimeField(null=True, blank=True, editable=False)
+    replied_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Hints only: by a person, as far as one can tell; scanners' hits are events marked so.
+    opened_at = models.DateTimeField(null=True, blank=True, editable=False)
+    clicked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:
@@ -115,12 +124,52 @@ class Delivery(models.Model):
             models.Index(fields=["message_id"], name="delivery_by_message_id"),
             # the figures of a day
             models.Index(fields=["sent_at"], name="delivery_by_sending"),
+            # a thread, the last emails to an address that bounced, and matching by sender
+            models.Index(fields=["account", "to_email", "-created_at"], name="delivery_to_address"),
+            # a campaign's answers and bounces: few rows of many
+            models.Index(
+                fields=["campaign", "bounced_at"],
+                condition=Q(bounced_at__isnull=False),
+                name="delivery_bounced",
+            ),
+            models.Index(
+                fields=["campaign", "replied_at"],
+                condition=Q(replied_at__isnull=False),
+                name="delivery_replied",
+            ),
             # a sender's own claims
             models.Index(fields=["claim"], condition=~Q(claim=""), name="delivery_claimed"),
         ]
 
     def __str__(self) -> str:
         return f"{self.subject or 'Email'} ({self.to_email})"
+
+    @property
+    def standing(self) -> str:
+        """The state with what was heard since: "bounced" and "complained" say more than "sent"."""
+        if self.complained_at is not None:
+            return "complained"
+        return "bounced" if self.bounced_at is not None else self.state
+
+
+class SentText(models.Model):
+    """What an email said, for threads: its text part without the capabilities in its links.
+
+    Made with the delivery and kept when `Delivery.rendered` goes. A table of its own, so that senders do
+    not carry it around. (docs/decisions/0005-what-is-kept-of-an-email.md)
+    """
+
+    account_path = "delivery__account"
+
+    delivery = models.OneToOneField(
+        Delivery, primary_key=True, on_delete=models.CASCADE, related_name="sent_text"
+    )
+    text = models.TextField()
+
+    objects = AccountQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"Text of {self.delivery_id}"
 
 
 class EmailEvent(models.Model):
@@ -139,16 +188,38 @@ class EmailEvent(models.Model):
         UNKNOWN = "unknown", "Unknown"
         CANCELLED = "cancelled", "Cancelled"
         UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+        # Heard after it was sent; none of these is a state.
+        DELIVERED = "delivered", "Delivered"
+        DELAYED = "delayed", "Delayed on its way"
+        BOUNCED = "bounced", "Bounced"
+        SOFT_BOUNCED = "soft_bounced", "Bounced for now"
+        COMPLAINED = "complained", "Complained about"
+        REPLIED = "replied", "Replied to"
+        AUTO_REPLIED = "auto_replied", "Automatic reply"
+        OPENED = "opened", "Opened"
+        CLICKED = "clicked", "Clicked"
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=20, choices=Kind)
     detail = models.TextField(blank=True)
+    # Who told us ("imap", "mailgun", "page"), and their id of it; empty for our own steps.
+    source = models.CharField(max_length=12, blank=True)
+    source_id = models.CharField(max_length=80, blank=True)
+    is_bot = models.BooleanField(default=False, help_text="A scanner's doing, as far as one can tell.")
 
     objects = AccountQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
+        constraints = [
+            # a webhook told twice, or an email read again after a crash, is one event
+            models.UniqueConstraint(
+                fields=["delivery", "kind", "source", "source_id"],
+                condition=~Q(source_id=""),
+                name="event_heard_once",
+            )
+        ]
         indexes = [models.Index(fields=["delivery", "id"], name="events_of_delivery")]
 
     def __str__(self) -> str:

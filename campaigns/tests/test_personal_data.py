@@ -54,7 +54,7 @@ def test_it_erases_one_person_and_nobody_else(campaign):
 def test_erasing_again_changes_nothing(campaign):
     grace = person(campaign, "Grace")
     personal_data.erase(grace)
-    assert personal_data.erase(grace) == {"emails": 0, "campaigns": 0, "import_files": 0}
+    assert not any(personal_data.erase(grace).values())
 
 
 def test_error_rows_keep_their_lines_after_an_erasure(campaign):

@@ -16,7 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from campaigns.models import Campaign, Delivery, SmtpServer
+from campaigns.models import Campaign, Delivery, InboundEmail, Mailbox, SmtpServer
 from config.system import daily
 from config.system.models import DailyFigure
 from crm.models import Contact, Conversation, Message
@@ -101,6 +101,10 @@ def attention(request: HttpRequest) -> Iterator[Figure]:
         yield failed_documents()
     if may_see(request, SmtpServer):
         yield paused_servers()
+    if may_see(request, Mailbox):
+        yield failing_mailboxes()
+    if may_see(request, InboundEmail):
+        yield unread_emails()
     if may_see(request, Conversation):
         yield failed_replies()
 
@@ -143,6 +147,28 @@ def paused_servers() -> Figure:
         number,
         list_url(SmtpServer),
         _("The server's last words are on its page."),
+    )
+
+
+def failing_mailboxes() -> Figure:
+    number = counted(Mailbox.objects.filter(is_active=True).exclude(last_error=""))
+    return Figure(
+        ngettext_lazy("mailbox cannot be read", "mailboxes cannot be read", number),
+        number,
+        list_url(Mailbox),
+        _("The reason is on its page; it is tried again by itself."),
+    )
+
+
+def unread_emails() -> Figure:
+    number = counted(InboundEmail.objects.filter(state=InboundEmail.State.DEAD))
+    return Figure(
+        ngettext_lazy(
+            "email that arrived could not be read", "emails that arrived could not be read", number
+        ),
+        number,
+        list_url(InboundEmail, f"state__exact={InboundEmail.State.DEAD}"),
+        _("The reason is on its page, where it can be read anew."),
     )
 
 
@@ -200,7 +226,11 @@ SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
             ("campaigns.Campaign", "campaign"),
             ("campaigns.EmailTemplate", "draft"),
             ("campaigns.Delivery", "outbox"),
+            ("campaigns.InboundEmail", "inbox"),
             ("campaigns.SmtpServer", "dns"),
+            ("campaigns.Mailbox", "mail"),
+            ("campaigns.MailWebhook", "webhook"),
+            ("campaigns.WebhookCall", "call_received"),
         ),
     ),
     (

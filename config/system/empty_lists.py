@@ -40,6 +40,21 @@ STEPS: dict[str, NextStep] = {
         _("No SMTP servers yet"),
         _("Until you add one, emails stay in the outbox and none leaves this machine."),
     ),
+    "campaigns.InboundEmail": NextStep(
+        _("No emails have arrived"),
+        _("Add a mailbox, and replies and bounces are read within a minute."),
+        "admin:campaigns_mailbox_add",
+        _("Add a mailbox"),
+    ),
+    "campaigns.Mailbox": NextStep(
+        _("No mailboxes yet"), _("Add the one that replies and bounces come to; it is read by IMAP.")
+    ),
+    "campaigns.MailWebhook": NextStep(
+        _("No provider webhooks yet"), _("Add one if a mail provider sends for you and reports bounces.")
+    ),
+    "campaigns.WebhookCall": NextStep(
+        _("No provider has called"), _("Calls appear here once a provider webhook is set up.")
+    ),
     "campaigns.Recipient": NextStep(
         _("Nobody is invited yet"), _("Open a campaign and import people."), CAMPAIGNS, TO_CAMPAIGNS
     ),
