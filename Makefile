@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 export RAPPORT_ENV ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench demo screenshots
+.PHONY: help run test lint bench drill drill-email demo screenshots
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 $(VENV)/.run: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rapport needs Python 3.11 or newer.")'
@@ -34,6 +34,12 @@ lint: $(VENV)/.dev ## ruff, mypy, import-linter, migrations, deployment checks, 
 
 bench: $(VENV)/.dev ## Measure speed against baselines in the same run
 	@$(BIN)/python -m bench
+
+drill: $(VENV)/.dev ## Kill, break and slow things down, and print what survived
+	@$(BIN)/python -m bench.drills
+
+drill-email: $(VENV)/.dev ## The drills of sending email alone
+	@$(BIN)/python -m bench.drills email
 
 demo: $(VENV)/.run ## The main job through HTTP and websockets against a running server
 	@$(BIN)/python manage.py demo

@@ -10,7 +10,19 @@ import sys
 import bench
 
 # Parts of benches, not benches.
-PARTS = {"__main__", "report", "load", "probe", "asgi_baselines"}
+PARTS = {
+    "__main__",
+    "report",
+    "load",
+    "probe",
+    "asgi_baselines",
+    "smtp_sink",
+    "sending_parts",
+    "sending_house",
+    # Drills have commands of their own.
+    "drills",
+    "sender_kills",
+}
 
 
 def names():

@@ -1,65 +1,92 @@
 """Who may send which email now: claims with leases, the step into DATA, what a dead sender left."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
+from campaigns import figures
+from campaigns.events import note
 from campaigns.models import Campaign, Delivery, EmailEvent, Recipient, SmtpServer
 
 State = Delivery.State
 Kind = EmailEvent.Kind
+HELD = (State.CLAIMED, State.IN_DATA)
 
-# Longer than a whole run of a sender, so that only a dead one's leases run out.
-LEASE = timedelta(seconds=120)
-SERVER_LEASE = timedelta(seconds=20)
+# How long a sender is believed alive. It renews its claims and its hold on the server several times in
+# this; should it sleep longer and wake up, no email of its own that another took can begin any more.
+LEASE = timedelta(seconds=min(20, settings.LEASE_SECONDS))
+RENEW_SECONDS = LEASE.total_seconds() / 6
+# Idle connections of one process count as in use, for it alone.
+THIS_PROCESS = uuid4().hex
 
 
 def new_claim() -> str:
     return uuid4().hex
 
 
-def note(ids: Iterable[UUID], kind: str, *, detail: str = "") -> None:
-    EmailEvent.objects.bulk_create(EmailEvent(delivery_id=one, kind=kind, detail=detail) for one in ids)
-
-
-# --- The server: one sender at a time keeps to max_connections ----------------------------------
+# --- The server: one sender at a time keeps to its limits and to max_connections ------------------
 
 
 def hold_server(server_id: int, *, claim: str) -> bool:
     """True when this sender may use the server now; again true for the one that holds it."""
     now = timezone.now()
     free = Q(sending_until=None) | Q(sending_until__lt=now) | Q(sending_by=claim)
-    held = SmtpServer.objects.usable(at=now).filter(free, pk=server_id)
-    return held.update(sending_until=now + SERVER_LEASE, sending_by=claim) == 1
+    unkept = Q(kept_until=None) | Q(kept_until__lt=now) | Q(kept_by=THIS_PROCESS)
+    held = SmtpServer.objects.usable(at=now).filter(free, unkept, pk=server_id)
+    return held.update(sending_until=now + LEASE, sending_by=claim) == 1
 
 
-def free_server(server_id: int, *, claim: str) -> None:
-    SmtpServer.objects.filter(pk=server_id, sending_by=claim).update(sending_until=None, sending_by="")
+def seconds_kept(server_id: int) -> float:
+    """How long another process keeps idle connections to a server nobody sends through; 0: none does."""
+    now = timezone.now()
+    waiting = SmtpServer.objects.usable(at=now).filter(
+        Q(sending_until=None) | Q(sending_until__lt=now), pk=server_id, kept_until__gt=now
+    )
+    until = waiting.exclude(kept_by=THIS_PROCESS).values_list("kept_until", flat=True).first()
+    return (until - now).total_seconds() if until else 0.0
+
+
+def free_server(server_id: int, *, claim: str, kept_seconds: float = 0) -> None:
+    """Lets the next sender in. With connections kept open, only of this process, for so long."""
+    kept = {"kept_until": timezone.now() + timedelta(seconds=kept_seconds), "kept_by": THIS_PROCESS}
+    SmtpServer.objects.filter(pk=server_id, sending_by=claim).update(
+        sending_until=None, sending_by="", **(kept if kept_seconds else {"kept_until": None, "kept_by": ""})
+    )
+
+
+def renew(server_id: int, *, claim: str) -> bool:
+    """Says that this sender lives. False when the server is no longer its own."""
+    now = timezone.now()
+    Delivery.objects.filter(claim=claim, state__in=HELD).update(lease_until=now + LEASE)
+    return hold_server(server_id, claim=claim)
 
 
 # --- Emails --------------------------------------------------------------------------------------
 
 
-def claim_due(server_id: int | None, *, claim: str, limit: int) -> list[Delivery]:
-    """Up to `limit` due emails, now this sender's alone. Mail outside campaigns first; these take turns."""
+def claim_due(
+    server_id: int | None, *, claim: str, limit: int, without: Collection[str] = ()
+) -> list[Delivery]:
+    """Up to `limit` due emails, now this sender's alone. Mail outside campaigns first; these take turns.
+
+    None to the domains `without`. Each row carries its email as it is stored, as `sealed`.
+    """
     ids: list[UUID] = []
     with transaction.atomic():
         sources: list[UUID | None] = [None, *_campaigns_of(server_id)]
         for index, campaign_id in enumerate(sources):
             share = -(-(limit - len(ids)) // (len(sources) - index)) if campaign_id else limit
-            ids += _due_ids(server_id, campaign_id, limit=min(share, limit - len(ids)))
+            due = _due(server_id, campaign_id, without=without)
+            ids += _locked_ids(due, limit=min(share, limit - len(ids)))
             if len(ids) >= limit:
                 break
-        won = _take(ids, claim=claim)
-    return list(
-        Delivery.objects.filter(pk__in=won)
-        .select_related("contact__account", "account")
-        .order_by("not_before")
-    )
+        return _take(ids, claim=claim)
 
 
 def _campaigns_of(server_id: int | None) -> QuerySet[Campaign, UUID]:
@@ -71,23 +98,53 @@ def _campaigns_of(server_id: int | None) -> QuerySet[Campaign, UUID]:
     )
 
 
-def _due_ids(server_id: int | None, campaign_id: UUID | None, *, limit: int) -> list[UUID]:
-    rows = Delivery.objects.due().filter(smtp_server=server_id, campaign=campaign_id).order_by("not_before")
+def _due(
+    server_id: int | None, campaign_id: UUID | None, *, without: Collection[str]
+) -> "QuerySet[Delivery]":
+    rows = Delivery.objects.due().filter(smtp_server=server_id, campaign=campaign_id)
+    for domain in without:
+        rows = rows.exclude(to_email__endswith=f"@{domain}")
+    return rows
+
+
+def _locked_ids(rows: "QuerySet[Delivery]", *, limit: int) -> list[UUID]:
+    rows = rows.order_by("not_before")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True, of=("self",))
     return list(rows.values_list("pk", flat=True)[:limit])
 
 
-def _take(ids: Collection[UUID], *, claim: str) -> list[UUID]:
+def _take(ids: Collection[UUID], *, claim: str) -> list[Delivery]:
     if not ids:
         return []
     rows = Delivery.objects.due().filter(pk__in=ids)
     rows.update(state=State.CLAIMED, claim=claim, lease_until=timezone.now() + LEASE)
-    won = list(
-        Delivery.objects.filter(pk__in=ids, claim=claim, state=State.CLAIMED).values_list("pk", flat=True)
+    won = Delivery.objects.filter(pk__in=ids, claim=claim, state=State.CLAIMED).order_by("not_before")
+    # Only what sending needs, and the email still encrypted: one that no key opens must not stop the rest.
+    found = list(
+        won.select_related("contact")
+        .annotate(sealed=Cast("rendered", TextField()))
+        .only(*SENDING_FIELDS, "contact__is_active", "contact__erased_at")
     )
-    note(won, Kind.CLAIMED)
-    return won
+    note([one.pk for one in found], Kind.CLAIMED)
+    return found
+
+
+SENDING_FIELDS = (
+    "account_id",
+    "attempts",
+    "campaign_id",
+    "contact_id",
+    "key",
+    "message_id",
+    "not_before",
+    "purpose",
+    "recipient_id",
+    "smtp_server_id",
+    "state",
+    "subject",
+    "to_email",
+)
 
 
 def begin_data(ids: Collection[UUID], *, claim: str) -> set[UUID]:
@@ -104,7 +161,7 @@ def begin_data(ids: Collection[UUID], *, claim: str) -> set[UUID]:
     mine.exclude(Exists(stopped)).update(state=State.IN_DATA, lease_until=timezone.now() + LEASE)
     granted = Delivery.objects.filter(pk__in=ids, claim=claim, state=State.IN_DATA)
     begun = set(granted.values_list("pk", flat=True))
-    note(begun, Kind.IN_DATA)
+    note(list(begun), Kind.IN_DATA)
     return begun
 
 
@@ -112,7 +169,7 @@ def release(ids: Collection[UUID], *, claim: str) -> None:
     """Gives back what was surely not handed over; what its campaign cancelled meanwhile is cancelled."""
     if not ids:
         return
-    mine = Delivery.objects.filter(pk__in=ids, claim=claim, state__in=[State.CLAIMED, State.IN_DATA])
+    mine = Delivery.objects.filter(pk__in=ids, claim=claim, state__in=HELD)
     cancelled = list(mine.filter(campaign__state=Campaign.State.CANCELLED).values_list("pk", flat=True))
     back = list(mine.exclude(pk__in=cancelled).values_list("pk", flat=True))
     mine.filter(pk__in=cancelled).update(
@@ -124,23 +181,39 @@ def release(ids: Collection[UUID], *, claim: str) -> None:
 
 
 def recover(*, at: datetime | None = None) -> None:
-    """What dead senders held: before DATA it is queued again, after it nobody knows.
+    """What senders held whose lease ran out."""
+    _take_back(Delivery.objects.leased_out(at=at))
+
+
+def recover_from_others(server_id: int, *, claim: str) -> None:
+    """What senders before held at a server that is this one's now: they are dead, or have lost it."""
+    held = Delivery.objects.filter(state__in=HELD, smtp_server=server_id, claim__gt="")
+    _take_back(held.exclude(claim=claim))
+
+
+def _take_back(held: "QuerySet[Delivery]") -> None:
+    """Before DATA it is queued again, after it nobody knows.
 
     `unknown` keeps its claim: should the sender be alive after all, its answer still settles the row.
     """
-    expired = Delivery.objects.leased_out(at=at)
     with transaction.atomic():
-        before = list(expired.filter(state=State.CLAIMED).values_list("pk", flat=True)[:1000])
-        back = Delivery.objects.filter(pk__in=before, state=State.CLAIMED)
-        if back.update(state=State.QUEUED, claim="", lease_until=None):
-            note(before, Kind.RELEASED, detail="its sender died")
+        locked = held.select_for_update()
+        before = list(locked.filter(state=State.CLAIMED).values_list("pk", "claim")[:1000])
+        for claim in {claim for _id, claim in before}:
+            ids = [one for one, owner in before if owner == claim]
+            back = Delivery.objects.filter(pk__in=ids, state=State.CLAIMED, claim=claim)
+            if back.update(state=State.QUEUED, claim="", lease_until=None):
+                note(ids, Kind.RELEASED, detail="its sender died")
     with transaction.atomic():
-        after = list(expired.filter(state=State.IN_DATA).values_list("pk", flat=True)[:1000])
-        held = Delivery.objects.filter(pk__in=after, state=State.IN_DATA)
-        if held.update(
+        locked = held.select_for_update()
+        rows = locked.filter(state=State.IN_DATA).values_list("pk", "campaign_id")[:1000]
+        after = dict(rows)
+        lost = Delivery.objects.filter(pk__in=after, state=State.IN_DATA)
+        if lost.update(
             state=State.UNKNOWN, lease_until=None, last_reply="The sender died while handing over."
         ):
-            note(after, Kind.UNKNOWN, detail="its sender died while handing over")
+            note(list(after), Kind.UNKNOWN, detail="its sender died while handing over")
+            figures.count([(campaign_id, State.UNKNOWN) for campaign_id in after.values()])
 
 
 def resend(deliveries: "QuerySet[Delivery]") -> int:

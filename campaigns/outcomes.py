@@ -1,8 +1,7 @@
 """What became of an attempt, written down: the delivery, its events, the timeline, the rules for errors."""
 
 import random
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,22 +10,19 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import followups, reasons, states
+from campaigns import figures, followups, notices, reasons, settling, states
 from campaigns.leaving import Held
 from campaigns.models import Campaign, Delivery, EmailEvent, Recipient, SmtpServer
 from campaigns.smtp import SmtpError
-from crm import consent, timeline
-from crm.models import Suppression, TimelineEntry
+from crm import consent
+from crm.models import Suppression
 from crm.models.contacts import Channel
-from interviews.models import Interview
 
 State = Delivery.State
 MAX_ATTEMPTS = 8
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=4)
 LOGIN_PAUSE = timedelta(minutes=15)
-# As interviews/fresh_links.py names its emails.
-FRESH_LINK = re.compile(r"fresh-link:([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}):")
 ERRORS_IN_A_ROW = 10  # after which a campaign pauses itself
 
 
@@ -47,23 +43,39 @@ def wait_after(attempts: int) -> timedelta:
 
 def settle(outcomes: Iterable[Outcome], *, claim: str) -> None:
     """Writes the outcomes of this sender's claims, in the caller's transaction. Others' claims stay."""
-    streaks: dict[UUID, list[Outcome]] = {}
-    for outcome in outcomes:
-        delivery = outcome.delivery
-        if _settle_one(outcome, claim=claim) and delivery.campaign_id:
-            streaks.setdefault(delivery.campaign_id, []).append(outcome)
-    for campaign_id, ended in streaks.items():
-        _count_errors(campaign_id, ended)
+    ended = list(outcomes)
+    sent = settling.mark_sent([(one.delivery, one.reply) for one in ended if one.error is None], claim=claim)
+    written = [
+        one
+        for one in ended
+        if (one.delivery.pk in sent if one.error is None else _settle_error(one, one.error, claim=claim))
+    ]
+    figures.count([(one.delivery.campaign_id, _became(one)) for one in written])
+    by_campaign: dict[UUID, list[Outcome]] = {}
+    for one in written:
+        if one.delivery.campaign_id:
+            by_campaign.setdefault(one.delivery.campaign_id, []).append(one)
+    for campaign_id, its in by_campaign.items():
+        _count_errors(campaign_id, its)
 
 
-def _settle_one(outcome: Outcome, *, claim: str) -> bool:
-    if outcome.error is None:
-        return mark_sent(outcome.delivery, reply=outcome.reply, claim=claim)
-    if outcome.error.is_login_refused:
-        return _give_back(outcome.delivery, outcome.error, claim=claim)
-    if outcome.error.is_unknown:
+def _became(outcome: Outcome) -> str:
+    error = outcome.error
+    if error is None:
+        return State.SENT
+    if error.is_unknown:
+        return State.UNKNOWN
+    is_last = outcome.delivery.attempts + 1 >= MAX_ATTEMPTS
+    return State.FAILED if error.is_permanent or is_last else State.DEFERRED
+
+
+def _settle_error(outcome: Outcome, error: SmtpError, *, claim: str) -> bool:
+    if error.is_login_refused:
+        return _give_back(outcome.delivery, error, claim=claim)
+    state = _became(outcome)
+    if state == State.UNKNOWN:
         return _move(outcome, State.UNKNOWN, claim=claim, lease_until=None)
-    if outcome.error.is_permanent or outcome.delivery.attempts + 1 >= MAX_ATTEMPTS:
+    if state == State.FAILED:
         return _fail(outcome, claim=claim)
     again = timezone.now() + wait_after(outcome.delivery.attempts + 1)
     return _move(outcome, State.DEFERRED, claim=claim, not_before=again, new_claim="")
@@ -99,9 +111,7 @@ def _move(
     words = outcome.error.words if outcome.error else outcome.reply
     given = {"claim": new_claim, "rendered": rendered, "not_before": not_before}
     changes = {name: value for name, value in given.items() if value is not None}
-    mine = Delivery.objects.filter(
-        pk=outcome.delivery.pk, claim=claim, state__in=[State.CLAIMED, State.IN_DATA, State.UNKNOWN]
-    )
+    mine = Delivery.objects.filter(pk=outcome.delivery.pk, claim=claim, state__in=settling.MAY_SETTLE)
     moved = mine.update(
         state=state, attempts=F("attempts") + 1, last_reply=words, lease_until=lease_until, **changes
     )
@@ -120,53 +130,24 @@ def _give_back(delivery: Delivery, error: SmtpError, *, claim: str) -> bool:
 
 def mark_sent(delivery: Delivery, *, reply: str, claim: str, keep: bool = False) -> bool:
     """Sent, with its event and its line on the timeline. `keep` leaves the email readable (the outbox)."""
-    mine = Delivery.objects.filter(
-        pk=delivery.pk, claim=claim, state__in=[State.CLAIMED, State.IN_DATA, State.UNKNOWN]
-    )
-    now = timezone.now()
-    changes = {} if keep else {"rendered": ""}
-    moved = mine.update(
-        state=State.SENT,
-        sent_at=now,
-        attempts=F("attempts") + 1,
-        last_reply=reply,
-        claim="",
-        lease_until=None,
-        **changes,
-    )
-    if moved:
-        EmailEvent.objects.create(delivery_id=delivery.pk, kind=EmailEvent.Kind.SENT, detail=reply, at=now)
-        write_timeline(delivery, at=now)
-        if delivery.recipient_id:
-            Recipient.objects.filter(pk=delivery.recipient_id).count_sent(at=now)
-    return bool(moved)
+    won = settling.mark_sent([(delivery, reply)], claim=claim, keep=keep)
+    figures.count([(delivery.campaign_id, State.SENT)] if won else [])
+    return bool(won)
 
 
-def write_timeline(delivery: Delivery, *, at: datetime) -> None:
-    ref = {"kind": "delivery", "id": str(delivery.pk)}
-    if conversation := conversation_of(delivery):
-        ref["conversation"] = str(conversation)  # so that it goes when that talk is erased
-    timeline.write(
-        delivery.contact,
-        "email_sent",
-        _("Email sent: %(subject)s") % {"subject": delivery.subject},
-        direction=TimelineEntry.Direction.OUT,
-        channel=Channel.EMAIL,
-        ref=ref,
-        at=at,
-    )
+def mark_all_sent(deliveries: Sequence[Delivery], *, reply: str, claim: str) -> int:
+    """Into the outbox, where they stay readable. How many."""
+    won = settling.mark_sent([(one, reply) for one in deliveries], claim=claim, keep=True)
+    figures.count([(one.campaign_id, State.SENT) for one in deliveries if one.pk in won])
+    return len(won)
 
 
-def conversation_of(delivery: Delivery) -> UUID | None:
-    """The talk an email leads to: an invitation's, or that of the interview a fresh link's key names."""
-    if delivery.recipient_id:
-        interviews = Interview.objects.filter(recipient=delivery.recipient_id)
-    elif found := FRESH_LINK.match(delivery.key):
-        interviews = Interview.objects.for_account(delivery.account).filter(pk=found[1])
-    else:
-        return None
-    conversation: UUID | None = interviews.values_list("conversation_id", flat=True).first()
-    return conversation
+def give_up(delivery: Delivery, *, reason: str, claim: str) -> None:
+    """Not sent, because we ourselves cannot: nothing that another attempt would change."""
+    mine = Delivery.objects.filter(pk=delivery.pk, claim=claim, state=State.CLAIMED)
+    if mine.update(state=State.FAILED, claim="", lease_until=None, last_reply=reason):
+        EmailEvent.objects.create(delivery_id=delivery.pk, kind=EmailEvent.Kind.FAILED, detail=reason)
+        figures.count([(delivery.campaign_id, State.FAILED)])
 
 
 def hold_back(delivery: Delivery, held: Held, *, claim: str) -> None:
@@ -200,6 +181,8 @@ def pause_server(server_id: int, error: SmtpError) -> None:
     SmtpServer.objects.filter(pk=server_id).update(
         paused_until=timezone.now() + LOGIN_PAUSE, pause_reason=error.words
     )
+    server = SmtpServer.objects.select_related("account").get(pk=server_id)
+    notices.server_paused(server, code=error.code)
 
 
 def _count_errors(campaign_id: UUID, ended: list[Outcome]) -> None:
@@ -215,10 +198,15 @@ def _count_errors(campaign_id: UUID, ended: list[Outcome]) -> None:
         row.exclude(error_streak=tail).update(error_streak=tail)
     elif tail:
         row.update(error_streak=F("error_streak") + tail)
-    if last is None or not row.filter(error_streak__gte=ERRORS_IN_A_ROW).exists():
-        return
-    states.pause(
-        campaign_id,
-        reason=_("Paused after %(count)s errors in a row. The server last said: %(reply)s")
-        % {"count": ERRORS_IN_A_ROW, "reply": last.words},
-    )
+    if last is not None and row.filter(error_streak__gte=ERRORS_IN_A_ROW).exists():
+        _pause_campaign(campaign_id, last)
+
+
+def _pause_campaign(campaign_id: UUID, last: SmtpError) -> None:
+    reason = _("Paused after %(count)s errors in a row. The server last said: %(reply)s") % {
+        "count": ERRORS_IN_A_ROW,
+        "reply": last.words,
+    }
+    if states.pause(campaign_id, reason=reason):
+        campaign = Campaign.objects.select_related("account").get(pk=campaign_id)
+        notices.campaign_paused(campaign, code=last.code)

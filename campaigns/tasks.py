@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from celery import shared_task
+from celery.signals import worker_shutdown
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -15,11 +16,13 @@ from campaigns import (
     inbound,
     inviting,
     mailboxes,
+    pacing,
     provider_calls,
     sending,
     splitting,
     states,
 )
+from campaigns.lanes import POOL
 from campaigns.models import (
     Campaign,
     ContactImport,
@@ -32,6 +35,12 @@ from campaigns.models import (
 )
 
 
+@worker_shutdown.connect(dispatch_uid="campaigns.tasks.leave_servers")
+def leave_servers(**_signal: object) -> None:
+    """Kept connections are ended with QUIT."""
+    POOL.close()
+
+
 @shared_task
 def send_due(smtp_server_id: int | None) -> None:
     """Sends for at most a minute, then hands over to its next self. Never one task per email."""
@@ -39,8 +48,10 @@ def send_due(smtp_server_id: int | None) -> None:
     states.finish_done()
     for campaign_id in _campaigns_with_due_people().filter(smtp_server=smtp_server_id):
         run_campaign.delay(str(campaign_id))
-    if report.sent and report.is_more:
+    if report.is_more and (report.sent or report.is_paced):
         send_due.delay(smtp_server_id)
+    elif report.wait_seconds:
+        send_due.apply_async((smtp_server_id,), countdown=report.wait_seconds)
 
 
 def _campaigns_with_due_people() -> QuerySet[Campaign, UUID]:
@@ -91,6 +102,7 @@ def read_webhook_call(call_id: str) -> None:
 def sweep() -> None:
     """Every 30 s: finds from rows the work whose wake-up was lost, and what dead workers left."""
     claiming.recover()
+    pacing.forget_quiet_domains()
     claiming.resend_unknown()
     states.cancel_leftovers()
     followups.stop_finished()

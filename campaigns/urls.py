@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from campaigns import pages, tracking_pages
-from campaigns.api import campaigns, inbound, outbox, people, schedules, templates, webhooks
+from campaigns.api import campaigns, inbound, outbox, people, progress, schedules, templates, webhooks
 
 API = "api/v1"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -24,6 +24,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         f"{API}/campaigns/<uuid:campaign_id>/preview",
         campaigns.PreviewView.as_view(),
         name="campaign-preview",
+    ),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/progress",
+        progress.ProgressView.as_view(),
+        name="campaign-progress",
     ),
     path(f"{API}/campaigns/<uuid:campaign_id>/start", campaigns.StartView.as_view(), name="campaign-start"),
     path(

@@ -21,9 +21,11 @@ class WorkerHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     def start(self, consumer: Any) -> None:
         from config.system import heartbeats
 
-        heartbeats.beat_and_disconnect("worker")
+        # One that only sends email does not stand for the other.
+        part = "mail" if set(consumer.app.amqp.queues.consume_from) == {"mail"} else "worker"
+        heartbeats.beat_and_disconnect(part)
         self.timer = consumer.timer.call_repeatedly(
-            heartbeats.EVERY_SECONDS, heartbeats.beat_and_disconnect, ("worker",)
+            heartbeats.EVERY_SECONDS, heartbeats.beat_and_disconnect, (part,)
         )
 
     def stop(self, consumer: Any) -> None:

@@ -336,6 +336,11 @@ SOCKET_AUTHENTICATORS = [
 ]
 
 # --- Email: into the embedded outbox unless an account has an SMTP server ---------------------
+# Seconds a server may take altogether: to connect, encrypt and sign in; for MAIL, RCPT and DATA; for its
+# last word after the final dot. Their sum and the 20 s in which a task begins emails stay below a minute.
+SMTP_CONNECT_SECONDS = ENV.whole("RAPPORT_SMTP_CONNECT_SECONDS", 8, least=1, most=10)
+SMTP_REPLY_SECONDS = ENV.whole("RAPPORT_SMTP_REPLY_SECONDS", 8, least=1, most=8)
+SMTP_FINAL_SECONDS = ENV.whole("RAPPORT_SMTP_FINAL_SECONDS", 20, least=1, most=20)
 OUTBOX_API = RAPPORT_ENV in ("demo", "test")
 # An address at a bare number or at "localhost" is no address; .invalid (RFC 2606) never reaches anybody.
 MAIL_DOMAIN = PUBLIC_HOST if re.search(r"\.[A-Za-z]", PUBLIC_HOST) else "rapport.invalid"

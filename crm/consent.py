@@ -1,6 +1,6 @@
 """May we write to or call this person, for this purpose? Asked by every sender at send time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,27 +32,48 @@ class Verdict:
 def may_contact(
     contact: Contact, channel: str, purpose: str, *, at: datetime | None = None, address: str | None = None
 ) -> Verdict:
+    to = address if address is not None else _address_of(contact, channel)
+    return verdicts(contact.account, channel, purpose, [(contact, to)], at=at)[0]
+
+
+def verdicts(
+    account: Account,
+    channel: str,
+    purpose: str,
+    addressed: Iterable[tuple[Contact, str]],
+    *,
+    at: datetime | None = None,
+) -> list[Verdict]:
+    """`may_contact` for many people, each at the address given, in their order. Some 500 people a query."""
+    asked = list(addressed)
+    held = blocked(account, channel, filter(None, (address for _who, address in asked)), purpose=purpose)
+    said = _last_words([who.pk for who, _address in asked], channel, purpose, at=at or timezone.now())
+    about = (channel, purpose)
+    return [_verdict(who, address, held.get(address, ""), said.get(who.pk), about) for who, address in asked]
+
+
+def _verdict(contact: Contact, address: str, held: str, said: bool | None, about: tuple[str, str]) -> Verdict:
     if not contact.is_active or contact.erased_at is not None:
         return Verdict(False, "inactive")
-    to = address if address is not None else _address_of(contact, channel)
-    if not to:
-        return Verdict(False, "no_address")
-    held = _suppressions(contact.account, channel, purpose).filter(address_digest=address_digest(channel, to))
-    reason = held.values_list("reason", flat=True).first()
-    if reason is not None:
-        return Verdict(False, reason)
-    return _consented(contact, channel, purpose, at=at or timezone.now())
-
-
-def _consented(contact: Contact, channel: str, purpose: str, *, at: datetime) -> Verdict:
-    said = (
-        contact.consents.filter(channel=channel, purpose=purpose, at__lte=at)
-        .values_list("given", flat=True)
-        .first()
-    )
+    if not address or held:
+        return Verdict(False, held or "no_address")
     if said is None:
-        return Verdict(False, "no_consent") if (channel, purpose) in NEEDS_YES else Verdict(True)
+        return Verdict(False, "no_consent") if about in NEEDS_YES else Verdict(True)
     return Verdict(True) if said else Verdict(False, "declined")
+
+
+def _last_words(contact_ids: Sequence[UUID], channel: str, purpose: str, *, at: datetime) -> dict[UUID, bool]:
+    """What each of them said last to this purpose; who said nothing is missing."""
+    said: dict[UUID, bool] = {}
+    for start in range(0, len(contact_ids), 500):
+        rows = Consent.objects.filter(
+            contact__in=contact_ids[start : start + 500],
+            channel=channel,
+            purpose=purpose,
+            at__lte=at,
+        ).order_by("at", "id")
+        said |= dict(rows.values_list("contact", "given"))
+    return said
 
 
 def _address_of(contact: Contact, channel: str) -> str:
@@ -68,14 +89,16 @@ def _suppressions(account: Account, channel: str, purpose: str) -> Any:
 
 def blocked(account: Account, channel: str, addresses: Iterable[str], *, purpose: str) -> dict[str, str]:
     """Those of many addresses that are suppressed, with the reason. Some 500 addresses a query."""
-    by_digest = {address_digest(channel, address): address for address in addresses}
+    by_digest: dict[str, list[str]] = {}
+    for address in addresses:
+        by_digest.setdefault(address_digest(channel, address), []).append(address)
     digests, found = list(by_digest), {}
     for start in range(0, len(digests), 500):
         rows = _suppressions(account, channel, purpose).filter(
             address_digest__in=digests[start : start + 500]
         )
         for key, reason in rows.values_list("address_digest", "reason"):
-            found[by_digest[key]] = reason
+            found |= dict.fromkeys(by_digest[key], reason)
     return found
 
 

@@ -1,5 +1,6 @@
 """The one timeline of a contact: whichever app something happened in writes its entry here."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -28,3 +29,8 @@ def write(
         ref=ref or {},
         at=at or timezone.now(),
     )
+
+
+def write_many(entries: Iterable[TimelineEntry]) -> None:
+    """Adds what many people have in common in one INSERT, in the caller's transaction."""
+    TimelineEntry.objects.bulk_create(entries, batch_size=500)

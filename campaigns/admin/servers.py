@@ -18,6 +18,8 @@ from campaigns import trying
 from campaigns.admin import preflight
 from campaigns.models import SmtpServer
 
+LIMITS = ("per_second", "per_minute", "per_hour", "per_day", "domain_connections", "domain_per_minute")
+
 
 class ServerForm(forms.ModelForm):
     new_password = forms.CharField(
@@ -41,6 +43,7 @@ class ServerForm(forms.ModelForm):
             "reply_to",
             "dkim_selector",
             "max_connections",
+            *LIMITS,
             "is_active",
         )
 
@@ -67,6 +70,7 @@ class SmtpServerAdmin(ModelAdmin):
         "reply_to",
         "dkim_selector",
         "max_connections",
+        *LIMITS,
         "is_active",
     )
     list_display = ("name", "account", "host", "from_email", "state_label")

@@ -224,3 +224,30 @@ class EmailEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class SendingFigure(models.Model):
+    """What became of a campaign's emails in ten seconds: for its speed, and for charts over time."""
+
+    SECONDS = 10
+
+    account_path = "campaign__account"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="sending_figures")
+    at = models.DateTimeField(help_text="When the ten seconds began.")
+    sent = models.PositiveIntegerField(default=0)
+    deferred = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    unknown = models.PositiveIntegerField(default=0)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["at"]
+        constraints = [
+            # Also the look-up of the last minute.
+            models.UniqueConstraint(fields=["campaign", "at"], name="one_sending_figure_per_moment")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sent} sent from {self.at:%H:%M:%S}"

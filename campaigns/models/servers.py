@@ -51,6 +51,19 @@ class SmtpServer(models.Model):
     max_connections = models.PositiveSmallIntegerField(
         default=4, validators=[MinValueValidator(1), MaxValueValidator(200)]
     )
+    # Never more in any second, minute, hour or day, wherever it begins (campaigns/pacing.py). 0: no limit.
+    per_second = models.PositiveIntegerField("emails per second", default=0, help_text="0: no limit.")
+    per_minute = models.PositiveIntegerField("emails per minute", default=0, help_text="0: no limit.")
+    per_hour = models.PositiveIntegerField("emails per hour", default=0, help_text="0: no limit.")
+    per_day = models.PositiveIntegerField("emails per day", default=0, help_text="0: no limit.")
+    domain_connections = models.PositiveSmallIntegerField(
+        "connections per recipient domain",
+        default=0,
+        help_text="At most so many emails to one domain at the same time. 0: no limit.",
+    )
+    domain_per_minute = models.PositiveIntegerField(
+        "emails per minute to one domain", default=0, help_text="0: no limit."
+    )
     is_active = models.BooleanField("in use", default=True)
     paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.TextField(blank=True, help_text="The server's last words, when we paused it.")
@@ -59,6 +72,9 @@ class SmtpServer(models.Model):
     # One sender at a time keeps to max_connections; it renews this while it lives.
     sending_until = models.DateTimeField(null=True, blank=True, editable=False)
     sending_by = models.CharField(max_length=32, blank=True, editable=False)
+    # The process that keeps idle connections open, for a moment: nobody else opens more beside them.
+    kept_until = models.DateTimeField(null=True, blank=True, editable=False)
+    kept_by = models.CharField(max_length=32, blank=True, editable=False)
 
     objects = SmtpServerQuerySet.as_manager()
 
@@ -68,6 +84,30 @@ class SmtpServer(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SendingPace(models.Model):
+    """What left through a server lately, counted per window: all of it, or to one recipient domain."""
+
+    account_path = "smtp_server__account"
+
+    smtp_server = models.ForeignKey(SmtpServer, on_delete=models.CASCADE, related_name="paces")
+    domain = models.CharField(max_length=255, blank=True, help_text="Empty: the server as a whole.")
+    counts = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # One row holds the count, and its lock makes the limit exact over all senders.
+            models.UniqueConstraint(fields=["smtp_server", "domain"], name="one_pace_per_server_and_domain")
+        ]
+        # the sweep: domains nobody wrote to for a while
+        indexes = [models.Index(fields=["updated_at"], condition=~Q(domain=""), name="pace_forgotten")]
+
+    def __str__(self) -> str:
+        return f"{self.smtp_server}: {self.domain or 'all'}"
 
 
 class EmailTemplate(models.Model):

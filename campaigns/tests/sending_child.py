@@ -4,6 +4,7 @@ It says that it is ready, and begins at the first line it is told.
 """
 
 import os
+import signal
 import sys
 
 
@@ -14,9 +15,10 @@ def main(database: str, server_id: int, *, holds: bool) -> None:
     import django
 
     django.setup()
-    from campaigns import claiming, sending
+    from campaigns import claiming, sending, stopping
     from campaigns.models import SmtpServer
 
+    signal.signal(signal.SIGTERM, lambda *_words: stopping.stop())
     print("ready", flush=True)
     sys.stdin.readline()
     if holds:

@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from campaigns import claiming, outcomes, sending, states
 from campaigns.models import Delivery, EmailEvent, SmtpServer
 from campaigns.smtp import Limits
-from campaigns.tests.running import fresh, queued_campaign, send, states_of
+from campaigns.tests.running import QUICK, fresh, queued_campaign, send, states_of
+from config.api.models import AuditEntry
 from crm.models import Suppression, TimelineEntry
 from tests.fakes.smtp_sink import DROP, HANG, Script, SmtpSink
 
@@ -147,6 +149,19 @@ def test_a_refused_login_pauses_the_server_and_no_recipient():
     assert fresh(campaign).state == "running"
 
 
+def test_a_paused_server_and_a_paused_campaign_are_shown_to_staff(admin_client):
+    with SmtpSink(Script(offers_auth=True, at_auth=["535 5.7.8 bad password"] * 9)) as sink:
+        campaign = queued_campaign(sink, people=4, username="me", password="secret")
+        send(campaign)
+    with SmtpSink(Script(at_rcpt=["550 5.7.1 listed"] * 50)) as sink:
+        send(queued_campaign(sink, people=40))
+    page = admin_client.get("/admin/").content.decode()
+    assert "SMTP server is paused" in page
+    assert "campaign paused itself" in page
+    actions = set(AuditEntry.objects.values_list("action", "detail__code"))
+    assert actions >= {("pause server", 535), ("pause campaign", 550)}
+
+
 def test_other_servers_go_on_while_one_is_paused():
     with SmtpSink(Script(offers_auth=True, at_auth=["535 no"] * 9)) as bad, SmtpSink() as good:
         paused = queued_campaign(bad, people=1, username="me", password="secret")
@@ -166,8 +181,60 @@ def test_a_421_recycles_the_connection():
     assert sink.connections >= 3
 
 
+def test_after_fifty_emails_the_server_closes_and_everybody_still_gets_theirs_at_once():
+    with SmtpSink(Script(close_after=50)) as sink:
+        campaign = queued_campaign(sink, people=110, connections=1)
+        send(campaign, seconds=60)
+    assert states_of(campaign) == {"sent": 110}
+    assert set(Delivery.objects.values_list("attempts", flat=True)) == {1}
+    assert sink.connections == 3
+
+
+def test_connections_are_kept_for_the_next_task_of_this_process():
+    with SmtpSink() as sink:
+        campaign = queued_campaign(sink, people=2, connections=1)
+        sending.send_due(campaign.smtp_server_id, limits=QUICK)
+        more = queued_campaign(sink, people=1, server=campaign.smtp_server)
+        assert send(more).sent == 1
+    assert sink.connections == 1
+
+
+def test_a_kept_connection_that_has_died_costs_nobody_an_attempt():
+    with SmtpSink(Script(close_after=2)) as sink:
+        campaign = queued_campaign(sink, people=2, connections=1)
+        sending.send_due(campaign.smtp_server_id, limits=QUICK)
+        more = queued_campaign(sink, people=1, server=campaign.smtp_server)
+        assert send(more).sent == 1
+    assert states_of(more) == {"sent": 1}
+
+
+def test_another_process_waits_while_one_keeps_connections_open():
+    with SmtpSink() as sink:
+        campaign = queued_campaign(sink, people=1)
+        until = timezone.now() + timedelta(seconds=8)
+        SmtpServer.objects.update(kept_by="another process", kept_until=until)
+        report = send(campaign)
+        assert report.sent == 0
+        assert 5 < report.wait_seconds <= 8
+        SmtpServer.objects.update(kept_until=timezone.now())
+        assert send(campaign).sent == 1
+
+
+def test_an_email_that_no_key_opens_fails_alone():
+    with SmtpSink() as sink:
+        campaign = queued_campaign(sink, people=3)
+        broken = Delivery.objects.first()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE campaigns_delivery SET rendered = 'gAAAA' WHERE message_id = %s", [broken.message_id]
+            )
+        send(campaign)
+    assert states_of(campaign) == {"sent": 2, "failed": 1}
+    assert "no key" in Delivery.objects.defer("rendered").get(pk=broken.pk).last_reply
+
+
 def test_a_connection_is_recycled_after_a_hundred_emails(monkeypatch):
-    monkeypatch.setattr("campaigns.smtp.MESSAGES_PER_CONNECTION", 4)
+    monkeypatch.setattr("campaigns.lanes.MESSAGES_PER_CONNECTION", 4)
     with SmtpSink() as sink:
         campaign = queued_campaign(sink, people=10, connections=1)
         send(campaign)
@@ -332,6 +399,27 @@ def test_the_sweep_queues_what_was_claimed_and_holds_what_was_being_handed_over(
         claiming.recover(at=timezone.now() + claiming.LEASE + timedelta(seconds=1))
     assert Delivery.objects.get(pk=first.pk).state == "queued"
     assert Delivery.objects.get(pk=second.pk).state == "unknown"
+
+
+def test_the_next_sender_at_a_server_takes_back_what_a_dead_one_held_at_once():
+    with SmtpSink() as sink:
+        campaign = queued_campaign(sink, people=2)
+        _first, second = claiming.claim_due(campaign.smtp_server_id, claim="dead", limit=2)
+        claiming.begin_data([second.pk], claim="dead")
+        send(campaign)
+    assert states_of(campaign) == {"sent": 1, "unknown": 1}
+
+
+def test_a_sender_that_lives_renews_its_claims():
+    with SmtpSink() as sink:
+        campaign = queued_campaign(sink, people=1)
+        claiming.hold_server(campaign.smtp_server_id, claim="a")
+        claiming.claim_due(campaign.smtp_server_id, claim="a", limit=1)
+        Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        assert claiming.renew(campaign.smtp_server_id, claim="a")
+        claiming.recover()
+        assert states_of(campaign) == {"claimed": 1}
+        assert not claiming.renew(campaign.smtp_server_id, claim="b")
 
 
 def test_a_slow_sender_still_settles_what_the_sweep_called_unknown():

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from campaigns import importing, states, stopping, tasks
+from campaigns.lanes import POOL
 from campaigns.models import Campaign, ContactImport, Delivery
-from campaigns.smtp import POOL
 from campaigns.tests.running import queued_campaign, states_of
 from tests.factories import make_campaign
 from tests.fakes.smtp_sink import SmtpSink

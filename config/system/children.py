@@ -1,4 +1,4 @@
-"""What `serve` runs: a private Redis, the web server, a worker and beat."""
+"""What `serve` runs: a private Redis, the web server, a worker, the worker that sends email, and beat."""
 
 import ctypes
 import gc
@@ -17,9 +17,12 @@ from config.system.supervisor import Child
 
 MALLOPT_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 FRAME_BYTES = 64 * 1024  # docs/live-chat.md
-# Two cores' worth of work that computes (PDFs, reading files), and two for email, which mostly waits.
+# Two cores' worth of work that computes (PDFs, reading files), and one for what must not wait for it.
 # Processes, not threads: a task that hangs or crashes is ended by its time limit, alone.
-WORKER_PROCESSES = 4
+WORKER_PROCESSES = 3
+# SMTP servers that are sent through at the same time. Threads of one process, so that connections outlive a
+# task; each waits for one event loop and ends by itself within a minute (docs/sending.md).
+MAIL_THREADS = 8
 
 
 def logs_folder() -> Path:
@@ -113,16 +116,22 @@ def _application(path: str) -> object:
 
 
 def run_worker() -> None:
+    _run_celery("--pool=prefork", f"--concurrency={WORKER_PROCESSES}", "--queues=default")
+
+
+def run_mail() -> None:
+    _run_celery("--pool=threads", f"--concurrency={MAIL_THREADS}", "--queues=mail")
+
+
+def _run_celery(*options: str) -> None:
     from config import celery_app
 
     celery_app.worker_main(
         [
             "worker",
-            "--pool=prefork",
-            f"--concurrency={WORKER_PROCESSES}",
-            "--queues=default,mail",
+            *options,
             "--loglevel=INFO",
-            # There is one worker: it has nobody to greet or to watch.
+            # There is one worker of each queue: it has nobody to greet or to watch.
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",
@@ -136,7 +145,7 @@ def run_beat() -> None:
     celery_app.start(["beat", "--pidfile=", "--loglevel=INFO"])
 
 
-RUNS = {"web": run_web, "worker": run_worker, "beat": run_beat}
+RUNS = {"web": run_web, "worker": run_worker, "mail": run_mail, "beat": run_beat}
 
 
 def all_children(*, close: tuple[int, ...]) -> list[Child]:

@@ -105,6 +105,8 @@ def attention(request: HttpRequest) -> Iterator[Figure]:
         yield failing_mailboxes()
     if may_see(request, InboundEmail):
         yield unread_emails()
+    if may_see(request, Campaign):
+        yield paused_campaigns()
     if may_see(request, Conversation):
         yield failed_replies()
 
@@ -169,6 +171,17 @@ def unread_emails() -> Figure:
         number,
         list_url(InboundEmail, f"state__exact={InboundEmail.State.DEAD}"),
         _("The reason is on its page, where it can be read anew."),
+    )
+
+
+def paused_campaigns() -> Figure:
+    """Those that paused themselves: a pause by staff has no reason."""
+    number = counted(Campaign.objects.filter(state=Campaign.State.PAUSED).exclude(state_reason=""))
+    return Figure(
+        ngettext_lazy("campaign paused itself", "campaigns paused themselves", number),
+        number,
+        list_url(Campaign, f"state__exact={Campaign.State.PAUSED}"),
+        _("The server's last reply is on its page. Resume it when the cause is gone."),
     )
 
 

@@ -11,6 +11,7 @@ may also be DROP (close the connection) or HANG (say nothing).
 import asyncio
 import contextlib
 import threading
+import time
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 
@@ -33,6 +34,10 @@ class Script:
     # Seconds before each reply: a round trip.
     delay: float = 0
     offers_auth: bool = False
+    # What EHLO offers: "PIPELINING", "SIZE 1000" …
+    offers: list = field(default_factory=list)
+    # DROP or HANG while the email is being sent, before its final dot is read.
+    in_body: list = field(default_factory=list)
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Received:
     sender: str
     recipient: str
     content: bytes
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def message(self):
@@ -140,9 +146,9 @@ class _Session:
             await asyncio.sleep(self.script.seconds_per_byte)
 
     async def do_ehlo(self, rest):
-        await self.reply(
-            "250-sink\n250-AUTH PLAIN LOGIN\n250 8BITMIME" if self.script.offers_auth else "250 sink"
-        )
+        offers = [*self.script.offers, *(["AUTH PLAIN LOGIN"] if self.script.offers_auth else [])]
+        lines = ["sink", *offers]
+        await self.reply("\n".join(f"250{' ' if line is lines[-1] else '-'}{line}" for line in lines))
 
     do_helo = do_ehlo
 
@@ -163,6 +169,8 @@ class _Session:
     async def do_data(self, rest):
         if not (await self.say("at_data", "354 go on")).startswith("354"):
             return
+        if self.script.in_body:
+            await self.say("in_body", "")
         lines = []
         while (line := await self.reader.readline()) != b".\r\n":
             if not line:

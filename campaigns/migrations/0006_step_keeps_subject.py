@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', '0004_by_sending'),
+        ("campaigns", "0005_dkim_selector"),
     ]
 
     operations = [

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('api', '0002_email_cap'),
-        ('campaigns', '0004_by_sending'),
+        ("campaigns", "0006_step_keeps_subject"),
         ('crm', '0006_word_index'),
     ]
 

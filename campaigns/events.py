@@ -1,0 +1,42 @@
+"""Changes of many deliveries as rows of EmailEvent, in one statement and without an object for each."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from campaigns.models import Delivery, EmailEvent
+
+ROWS = 500  # in one statement
+INSERT = """
+INSERT INTO campaigns_emailevent (delivery_id, at, kind, detail)
+SELECT id, {at}, %s, {detail} FROM campaigns_delivery WHERE id IN ({ids})
+"""
+
+
+def note(ids: Sequence[UUID], kind: str, *, detail: str = "") -> None:
+    """The same change of all of them, now."""
+    _insert(ids, kind, detail=detail, at=timezone.now())
+
+
+def note_replies(ids: Sequence[UUID], kind: str, *, at: datetime) -> None:
+    """The same change, each with what the server last said to it."""
+    _insert(ids, kind, detail=None, at=at)
+
+
+def _insert(ids: Sequence[UUID], kind: str, *, detail: str | None, at: datetime) -> None:
+    key, when = Delivery._meta.pk, EmailEvent._meta.get_field("at")
+    is_postgres = connection.vendor == "postgresql"
+    moment = when.get_db_prep_value(at, connection)
+    for start in range(0, len(ids), ROWS):
+        part = [key.get_db_prep_value(one, connection) for one in ids[start : start + ROWS]]
+        words = INSERT.format(
+            at="%s::timestamptz" if is_postgres else "%s",
+            detail="last_reply" if detail is None else "%s",
+            ids=", ".join(["%s"] * len(part)),
+        )
+        given = [moment, str(kind), *([] if detail is None else [detail]), *part]
+        with connection.cursor() as cursor:
+            cursor.execute(words, given)
