@@ -17,6 +17,7 @@ from campaigns.models import Campaign, Delivery, EmailEvent, Recipient, SmtpServ
 State = Delivery.State
 Kind = EmailEvent.Kind
 HELD = (State.CLAIMED, State.IN_DATA)
+RESENDABLE = (State.UNKNOWN, State.FAILED)
 
 # How long a sender is believed alive. It renews its claims and its hold on the server several times in
 # this; should it sleep longer and wake up, no email of its own that another took can begin any more.
@@ -142,6 +143,7 @@ SENDING_FIELDS = (
     "recipient_id",
     "smtp_server_id",
     "state",
+    "step",
     "subject",
     "to_email",
 )
@@ -218,10 +220,10 @@ def _take_back(held: "QuerySet[Delivery]") -> None:
 
 def resend(deliveries: "QuerySet[Delivery]") -> int:
     """Queues again what is unknown or failed and whose email is still kept. How many."""
-    rows = deliveries.filter(state__in=[State.UNKNOWN, State.FAILED]).exclude(rendered="")
+    rows = deliveries.filter(state__in=RESENDABLE).exclude(rendered="")
     with transaction.atomic():
         ids = list(rows.values_list("pk", flat=True))
-        moved = Delivery.objects.filter(pk__in=ids, state__in=[State.UNKNOWN, State.FAILED]).update(
+        moved = Delivery.objects.filter(pk__in=ids, state__in=RESENDABLE).update(
             state=State.QUEUED, claim="", attempts=0, not_before=timezone.now()
         )
         note(ids, Kind.QUEUED, detail="sent again by choice")

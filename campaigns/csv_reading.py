@@ -1,49 +1,29 @@
-"""CSV files as people send them: encoding, delimiter and columns found out, hostile files refused."""
+"""Files of people as people send them: encoding, separator and heading found out, hostile files refused."""
 
-import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.utils.translation import gettext as _
 
-from campaigns.placeholders import column_name
-from crm.contacts import InvalidAddress, normalise_email
+from campaigns import encodings, excel
+from campaigns.columns import guess_mapping
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_ROWS = 200_000
 MAX_COLUMNS = 100
 MAX_HEADING_BYTES = 32_768
-MAX_CELL = 2_000  # characters
 DELIMITERS = (",", ";", "\t", "|")
-LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+SAMPLE_ROWS = 20  # looked at to find the separator, and shown
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-# How columns are called in the wild, in the form of placeholders.column_name.
-KNOWN_HEADINGS = {
-    "email": (
-        "email",
-        "e_mail",
-        "mail",
-        "email_address",
-        "e_mail_address",
-        "emailadresse",
-        "adres_e_mail",
-        "البريد",
-    ),
-    "name": ("name", "full_name", "fullname", "contact", "contact_name", "imię_i_nazwisko", "الاسم"),
-    "first_name": ("first_name", "firstname", "given_name", "vorname", "imię"),
-    "last_name": ("last_name", "lastname", "surname", "family_name", "nachname", "nazwisko"),
-    "company": ("company", "company_name", "organisation", "organization", "employer", "firma", "الشركة"),
-    "language": ("language", "lang", "locale", "sprache", "język", "اللغة"),
-    "time_zone": ("time_zone", "timezone", "tz", "zeitzone"),
-}
-FIELDS = tuple(KNOWN_HEADINGS)
+BREAK = re.compile(r"\r\n|\r|\n")
+# What Excel writes above the heading so that it finds its own separator again.
+EXCELS_HINT = re.compile(r"\A\"?sep=(.)\"?(?:\r\n|\r|\n)", re.IGNORECASE)
 
 
 class CsvRefusedError(ValueError):
@@ -52,198 +32,195 @@ class CsvRefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A readable file: its heading, and how to read the rest."""
+    """A readable file: its heading, and how to read the rest.
+
+    `lines_before`: blank ones, and Excel's hint, above the heading. `sheet`: its name in an Excel file.
+    `is_sure`: the bytes left no doubt about the encoding. `content`: the file as it came.
+    """
 
     text: str
     encoding: str
     delimiter: str
     headings: tuple[str, ...]
+    lines_before: int = 0
+    sheet: str = ""
+    is_sure: bool = True
+    content: bytes = b""
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows there can be: lines below the heading."""
+        return min(MAX_ROWS, self.text.count("\n") or self.text.count("\r"))
+
+    @property
+    def kept(self) -> bytes:
+        """What to keep of an Excel file: its rows as CSV, blank ones above the heading included."""
+        return ("\n" * self.lines_before + self.text).encode()
 
     def fields(self, mapping: Mapping[str, str]) -> list[str]:
         """The field of each column, in the file's order, which a mapping out of the database has lost."""
-        return [mapping[heading] for heading in self.headings]
+        return [mapping.get(heading, "") for heading in self.headings]
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and cells of each row that is not empty. Raises CsvRefusedError at a broken one."""
-        reader = _reader(self.text, self.delimiter)
-        next(reader, None)
         count = 0
+        for line, cells in islice(self._records(), 1, None):
+            if not any(cells) or not any(cell.strip() for cell in cells):
+                continue
+            count += 1
+            if count > MAX_ROWS:
+                raise CsvRefusedError(_("The file has more than %(most)s rows.") % {"most": f"{MAX_ROWS:,}"})
+            yield line, cells
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        """Each record with the line it begins on, as an editor counts; in a sheet, with its row."""
+        reader, lines_read = _reader(self.text, self.delimiter), 0
         try:
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                count += 1
-                if count > MAX_ROWS:
-                    raise CsvRefusedError(
-                        _("The file has more than %(most)s rows.") % {"most": f"{MAX_ROWS:,}"}
-                    )
-                yield reader.line_num, cells
+            for number, cells in enumerate(reader, start=1):
+                yield self.lines_before + (number if self.sheet else lines_read + 1), cells
+                lines_read = reader.line_num
         except csv.Error as error:
-            line = reader.line_num
+            line = self.lines_before + reader.line_num
             raise CsvRefusedError(
                 _("Line %(line)s is broken: %(why)s.") % {"line": line, "why": error}
             ) from None
 
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One good row."""
-
-    line: int
-    email: str
-    as_given: str
-    name: str = ""
-    company: str = ""
-    language: str = ""
-    time_zone: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RowError:
-    line: int
-    reason: str
+    def first_rows(self) -> list[list[str]]:
+        """A few rows to look at; fewer where one of them is broken."""
+        rows = []
+        try:
+            for _line, cells in islice(self.rows(), SAMPLE_ROWS):
+                rows.append(cells)
+        except CsvRefusedError:
+            pass
+        return rows
 
 
 # --- The file ---------------------------------------------------------------------------------------
 
 
-def read(content: bytes, *, delimiter: str = "") -> Table:
-    """Raises CsvRefusedError when it is no CSV with a heading that names an email column."""
+def read(content: bytes, *, delimiter: str = "", encoding: str = "", sheet: str = "") -> Table:
+    """A CSV or Excel file with a heading. Raises CsvRefusedError for anything else.
+
+    What is not given is found out. A sheet that was kept as CSV keeps its name, and its row numbers.
+    """
     if len(content) > MAX_BYTES:
         raise CsvRefusedError(_("The file is larger than %(most)s MB.") % {"most": MAX_BYTES // 1024 // 1024})
-    text, encoding = decode(content)
-    first = text.lstrip("\r\n").partition("\n")[0]
-    if not first.strip():
-        raise CsvRefusedError(_("The file is empty."))
-    if len(first.encode()) > MAX_HEADING_BYTES:
-        raise CsvRefusedError(_("The first line is too long to be a heading."))
-    found = delimiter or guess_delimiter(first)
-    return Table(text, encoding, found, _headings(text, found))
+    if excel.looks_like_excel(content):
+        return _of_sheet(content)
+    guess = _guess(content, encoding)
+    text = _decoded(content, guess.encoding)
+    hint = EXCELS_HINT.match(text)
+    body = text[hint.end() :] if hint else text
+    stripped = body.lstrip("\r\n")
+    before = len(BREAK.findall(body[: len(body) - len(stripped)])) + (1 if hint else 0)
+    first = _first_record(stripped)
+    found = delimiter or (hint[1] if hint else "") or guess_delimiter(stripped)
+    headings = _headings(first, found)
+    return Table(stripped, guess.encoding, found, headings, before, sheet, guess.is_sure, content)
 
 
-def decode(content: bytes) -> tuple[str, str]:
-    """The text and the encoding it was in. Raises CsvRefusedError for what is not text."""
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if content.startswith(mark):
-            return _decoded(content, encoding), encoding
-    if b"\0" in content:
-        raise CsvRefusedError(_("The file holds NUL bytes: it is not text. Save it as CSV (UTF-8)."))
+def _of_sheet(content: bytes) -> Table:
     try:
-        return content.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        return content.decode("cp1252", "replace"), "cp1252"
+        found = excel.sheet_of(content)
+    except excel.ExcelRefusedError as refused:
+        raise CsvRefusedError(str(refused)) from None
+    stripped = found.csv.lstrip("\n")
+    first = _first_record(stripped)
+    before = len(found.csv) - len(stripped)
+    return Table(stripped, "utf-8", ",", _headings(first, ","), before, found.name)
+
+
+def _guess(content: bytes, encoding: str) -> encodings.Guess:
+    if encoding:
+        if encoding not in (*encodings.NAMES, "utf-8-sig"):
+            raise CsvRefusedError(_("“%(name)s” is no encoding that is read here.") % {"name": encoding[:40]})
+        return encodings.Guess(encoding)
+    is_marked = any(content.startswith(mark) for mark, _name in encodings.MARKS)
+    if b"\0" in content and not is_marked:
+        raise CsvRefusedError(_("The file holds NUL bytes: it is not text. Save it as CSV (UTF-8)."))
+    guess = encodings.guess(content)
+    if guess is None:
+        raise CsvRefusedError(
+            _("The file is in no encoding that is read here, so names in it would be damaged. ")
+            + _("Save it as CSV (UTF-8).")
+        )
+    return guess
 
 
 def _decoded(content: bytes, encoding: str) -> str:
     try:
         text = content.decode(encoding)
-    except UnicodeDecodeError:
+    except UnicodeError:
+        name = encodings.NAMES.get(encoding, encoding)
         raise CsvRefusedError(
-            _("The file is damaged: it is not the %(name)s it says.") % {"name": encoding}
+            _("The file is not %(name)s, or it is damaged. Save it as CSV (UTF-8).") % {"name": name}
         ) from None
     if "\0" in text:
         raise CsvRefusedError(_("The file holds NUL characters: it is not text. Save it as CSV (UTF-8)."))
     return text
 
 
-def guess_delimiter(first_line: str) -> str:
-    outside = re.sub(r'"[^"]*"', "", first_line)
-    return max(DELIMITERS, key=lambda one: (outside.count(one), -DELIMITERS.index(one)))
+def _first_record(text: str) -> str:
+    """The heading as it stands, line breaks within quotes included."""
+    head = text[: MAX_HEADING_BYTES + 1]
+    end = next(
+        (found.start() for found in BREAK.finditer(head) if head[: found.start()].count('"') % 2 == 0), -1
+    )
+    first = head if end < 0 else head[:end]
+    if not first.strip():
+        raise CsvRefusedError(_("The file is empty."))
+    if len(first.encode()) > MAX_HEADING_BYTES:
+        raise CsvRefusedError(_("The first line is too long to be a heading."))
+    return first
+
+
+def guess_delimiter(text: str) -> str:
+    """The separator under which the first rows are alike and a column is an email."""
+    first = re.sub(r'"[^"]*"', "", _first_record(text))
+    # Most columns first: only between equals does the text have to be parsed.
+    present = sorted((one for one in DELIMITERS if one in first), key=first.count, reverse=True)
+    if len(present) < 2:
+        return present[0] if present else DELIMITERS[0]
+    return max(present, key=lambda one: _fits(text, one))
+
+
+def _fits(text: str, delimiter: str) -> tuple[bool, float]:
+    rows = []
+    try:
+        for cells in islice(_reader(text[: 4 * MAX_HEADING_BYTES], delimiter), SAMPLE_ROWS):
+            rows.append(cells)
+    except csv.Error:
+        pass
+    if not rows:
+        return False, 0.0
+    alike = sum(len(cells) == len(rows[0]) for cells in rows) / len(rows)
+    return "email" in guess_mapping(rows[0]).values(), alike
 
 
 def _reader(text: str, delimiter: str) -> Any:
-    return csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=delimiter, strict=True)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
 
-def _headings(text: str, delimiter: str) -> tuple[str, ...]:
+def _headings(first: str, delimiter: str) -> tuple[str, ...]:
+    """The names of the columns, each different: a second "name" is "name (2)"."""
     try:
-        headings = tuple(cell.strip() for cell in next(_reader(text, delimiter)))
+        cells = next(_reader(first, delimiter))
     except (csv.Error, StopIteration) as error:
         raise CsvRefusedError(_("The first line cannot be read: %(why)s.") % {"why": error}) from None
-    if len(headings) > MAX_COLUMNS:
+    while cells and not cells[-1].strip():
+        cells.pop()
+    if len(cells) > MAX_COLUMNS:
         raise CsvRefusedError(_("The file has more than %(most)s columns.") % {"most": MAX_COLUMNS})
-    return headings
+    return tuple(_told_apart([" ".join(cell.split()) for cell in cells]))
 
 
-# --- Columns ----------------------------------------------------------------------------------------
-
-
-def guess_mapping(headings: Sequence[str]) -> dict[str, str]:
-    """Which field each column is; other columns are kept under their own name.
-
-    Raises CsvRefusedError without an email column, or when two columns would be one field.
-    """
-    mapping: dict[str, str] = {}
-    for position, heading in enumerate(headings, start=1):
-        name = column_name(heading) or f"column_{position}"
-        meant = next((field for field, names in KNOWN_HEADINGS.items() if name in names), name)
-        if heading in mapping or meant in mapping.values():
-            raise CsvRefusedError(_("Two columns are called “%(name)s”.") % {"name": heading or meant})
-        mapping[heading] = meant
-    if "email" not in mapping.values():
-        raise CsvRefusedError(_no_email(headings))
-    return mapping
-
-
-def _no_email(headings: Sequence[str]) -> str:
-    if any("@" in heading for heading in headings):
-        return _("The first line must name the columns, like: email,name,company.")
-    return _("No column is called “email”. Found: %(names)s.") % {"names": ", ".join(headings)[:200]}
-
-
-# --- Rows -------------------------------------------------------------------------------------------
-
-
-def person_of(line: int, cells: Sequence[str], *, fields: Sequence[str]) -> Person | RowError:
-    """The row as a person, `fields` naming its columns; or why it cannot be one."""
-    if len(cells) > len(fields):
-        return RowError(line, _("More cells than the heading has columns."))
-    values = {name: cell.strip() for name, cell in zip(fields, cells, strict=False)}
-    try:
-        email = normalise_email(values.get("email", ""))
-    except InvalidAddress as error:
-        return RowError(line, str(error) if values.get("email") else _("No email address."))
-    reason = _objection(values)
-    if reason:
-        return RowError(line, reason)
-    return Person(
-        line=line,
-        email=email,
-        as_given=values["email"],
-        name=_name(values),
-        company=values.get("company", ""),
-        language=values.get("language", "").replace("_", "-"),
-        time_zone=values.get("time_zone", ""),
-        fields={name: value for name, value in values.items() if value and name not in FIELDS},
-    )
-
-
-def _name(values: Mapping[str, str]) -> str:
-    both = f"{values.get('first_name', '')} {values.get('last_name', '')}".strip()
-    return values.get("name") or both
-
-
-def _objection(values: Mapping[str, str]) -> str:
-    for name, value in values.items():
-        if CONTROL.search(value):
-            return _("The column “%(name)s” holds a line break or a control character.") % {"name": name}
-        if len(value) > (200 if name in FIELDS else MAX_CELL) or len(_name(values)) > 200:
-            return _("The column “%(name)s” is too long.") % {"name": name}
-    if values.get("language") and not (LANGUAGE.match(values["language"]) and len(values["language"]) <= 12):
-        return _("“%(value)s” is not a language code like en or pt-BR.") % {"value": values["language"][:40]}
-    if values.get("time_zone") and values["time_zone"] not in _zones():
-        return _("“%(value)s” is not a time zone like Europe/Warsaw.") % {"value": values["time_zone"][:60]}
-    return ""
-
-
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+def _told_apart(names: Sequence[str]) -> Iterator[str]:
+    seen = Counter[str]()
+    for position, name in enumerate(names, start=1):
+        name = name or _("Column %(number)s") % {"number": position}
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
 
 
 # --- Writing ----------------------------------------------------------------------------------------

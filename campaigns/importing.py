@@ -1,35 +1,50 @@
-"""Files of people for a campaign: checked first, then imported in chunks that survive a kill."""
+"""Files of people for a campaign: columns chosen, checked, then imported, in steps that survive a kill."""
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import csv_reading, stopping
-from campaigns.csv_reading import CsvRefusedError, Person, RowError, Table
-from campaigns.models import Campaign, ContactImport, Recipient
+from campaigns import columns, csv_reading, stopping, storing
+from campaigns.columns import CONTROL, ColumnsRefusedError, Person, RowError
+from campaigns.csv_reading import CsvRefusedError, Table
+from campaigns.models import Campaign, ContactImport
 from config.api.ids import uuid7
 from crm import consent
-from crm.models import Contact, ContactAddress
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 
-CHUNK = 500  # rows of a transaction
+CHUNK = 1_000  # rows of a transaction
 RUN_SECONDS = 40
-MAX_ERRORS = 5_000  # kept; all are counted
-KEPT_FIELDS = 60  # columns a contact may gather over many imports
+AT_ONCE_SECONDS = 1.5  # a small file is checked before the page comes back
+LEASE = timedelta(seconds=20)  # renewed with each chunk
+SHOWN_ERRORS = 100  # kept to show; all are counted, and all can be downloaded
 TAKES_PEOPLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED, Campaign.State.RUNNING, Campaign.State.PAUSED)
 State = ContactImport.State
+CHANGEABLE = (State.UPLOADED, State.CHECKING, State.CHECKED)
+Chunk = list[tuple[int, list[str]]]
+Refused = (CsvRefusedError, ColumnsRefusedError)
 
 
 class ImportRefusedError(Exception):
     """The file, or the campaign, does not allow an import. `str()` is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How to read a file; what is empty is found out. `mapping`: column → field, empty for left out."""
+
+    mapping: Mapping[str, str] | None = None
+    encoding: str = ""
+    delimiter: str = ""
 
 
 @dataclass(slots=True)
@@ -42,10 +57,8 @@ class DryRun:
     invalid: int = 0
     suppressed: int = 0
     duplicate: int = 0
-    encoding: str = "utf-8"
-    delimiter: str = ","
-    mapping: dict[str, str] = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
+    most_errors: int = SHOWN_ERRORS
 
     @property
     def counts(self) -> dict[str, int]:
@@ -53,64 +66,134 @@ class DryRun:
         return {name: getattr(self, name) for name in names}
 
     def note(self, error: RowError) -> None:
-        if len(self.errors) < MAX_ERRORS:
+        if len(self.errors) < self.most_errors:
             self.errors.append(asdict(error))
 
 
-# --- Checking ---------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A file, how it was read, and what importing it would do."""
+
+    table: Table
+    mapping: dict[str, str]
+    found: DryRun
 
 
-def check(campaign: Campaign, content: bytes) -> DryRun:
-    """What importing the file would do; nothing is written. Raises ImportRefusedError."""
+# --- The file ---------------------------------------------------------------------------------------
+
+
+def check(campaign: Campaign, content: bytes, choices: Choices | None = None) -> Checked:
+    """What importing the file would do, in one go; nothing is written. Raises ImportRefusedError."""
+    chosen = choices or Choices()
     try:
-        table = csv_reading.read(content)
-        mapping = csv_reading.guess_mapping(table.headings)
-        found = DryRun(encoding=table.encoding, delimiter=table.delimiter, mapping=mapping)
-        seen: set[str] = set()
-        for rows in _chunked(table):
-            people = _sorted_out(rows, table.fields(mapping), seen, found=found)
-            _count_people(campaign, people, found)
-    except CsvRefusedError as error:
+        table = csv_reading.read(content, delimiter=chosen.delimiter, encoding=chosen.encoding)
+        mapping = columns.check_mapping(
+            table.headings,
+            columns.guess_mapping(table.headings) if chosen.mapping is None else chosen.mapping,
+        )
+        found, seen = DryRun(), set[str]()
+        for rows in chunked(table.rows()):
+            look_at(campaign, rows, table.fields(mapping), seen=seen, found=found)
+    except Refused as error:
         raise ImportRefusedError(str(error)) from None
     if not found.rows:
-        raise ImportRefusedError(_("The file has a heading, and no rows below it."))
-    return found
+        raise ImportRefusedError(NO_ROWS())
+    return Checked(table, mapping, found)
 
 
-def _chunked(table: Table) -> Iterator[list[tuple[int, list[str]]]]:
-    rows = table.rows()
+def NO_ROWS() -> str:  # noqa: N802  words that are translated when they are said
+    return _("The file has a heading, and no rows below it.")
+
+
+def keep(
+    campaign: Campaign, content: bytes, *, filename: str, choices: Choices | None = None
+) -> ContactImport:
+    """Checks the whole file and keeps it, ready for `start`. Raises ImportRefusedError."""
+    _refuse_ended(campaign)
+    checked = check(campaign, content, choices)
+    found = checked.found
+    kept = _new(campaign, checked.table, content, filename=filename)
+    kept.mapping, kept.state = checked.mapping, State.CHECKED
+    kept.row_count, kept.done_rows = found.rows, found.rows
+    kept.counts, kept.errors = found.counts, found.errors
+    kept.save()
+    return kept
+
+
+def receive(campaign: Campaign, content: bytes, *, filename: str) -> ContactImport:
+    """Keeps a file that can be read, with a guess at its columns, for a person to look at.
+
+    Raises ImportRefusedError.
+    """
+    _refuse_ended(campaign)
+    try:
+        table = csv_reading.read(content)
+    except CsvRefusedError as error:
+        raise ImportRefusedError(str(error)) from None
+    if not table.first_rows():
+        raise ImportRefusedError(NO_ROWS())
+    kept = _new(campaign, table, content, filename=filename)
+    kept.mapping = columns.guess_mapping(table.headings)
+    kept.row_count = table.most_rows
+    kept.save()
+    return kept
+
+
+def check_as_guessed(kept: ContactImport) -> None:
+    """Begins the check where the headings leave no question; else the question is the row's `reason`."""
+    try:
+        choose(kept, Choices(kept.mapping))
+    except ImportRefusedError as error:
+        _of(kept).update(reason=str(error)[:500])
+
+
+def _refuse_ended(campaign: Campaign) -> None:
+    if campaign.state not in TAKES_PEOPLE:
+        raise ImportRefusedError(_("This campaign has ended; nobody can be added to it."))
+
+
+def _new(campaign: Campaign, table: Table, content: bytes, *, filename: str) -> ContactImport:
+    kept = ContactImport(
+        id=uuid7(),
+        campaign=campaign,
+        filename=CONTROL.sub(" ", filename)[-300:] or "people.csv",
+        encoding=table.encoding,
+        encoding_is_sure=table.is_sure,
+        delimiter=table.delimiter,
+        sheet=table.sheet,
+    )
+    kept.file.save(f"imports/{kept.pk}.csv", ContentFile(table.kept if table.sheet else content), save=False)
+    return kept
+
+
+def table_of(kept: ContactImport, *, encoding: str = "", delimiter: str = "") -> Table:
+    """Raises CsvRefusedError, or FileNotFoundError when the file is gone."""
+    with kept.file.open("rb") as file:
+        content = file.read()
+    return csv_reading.read(
+        content,
+        delimiter=delimiter or kept.delimiter,
+        encoding=encoding or kept.encoding,
+        sheet=kept.sheet,
+    )
+
+
+# --- Looking at rows ----------------------------------------------------------------------------------
+
+
+def chunked(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Chunk]:
     while chunk := list(itertools.islice(rows, CHUNK)):
         yield chunk
 
 
-def _sorted_out(
-    rows: Sequence[tuple[int, list[str]]],
-    fields: Sequence[str],
-    seen: set[str],
-    *,
-    found: DryRun | None = None,
+def look_at(
+    campaign: Campaign, rows: Chunk, fields: Sequence[str], *, seen: set[str], found: DryRun
 ) -> list[Person]:
-    """The people among the rows, each address once in the whole file (`seen`)."""
-    report, people = found or DryRun(), []
-    report.rows += len(rows)
-    for line, cells in rows:
-        person = csv_reading.person_of(line, cells, fields=fields)
-        if isinstance(person, RowError):
-            report.invalid += 1
-            report.note(person)
-        elif person.email in seen:
-            report.duplicate += 1
-            report.note(RowError(line, _("The same address stands further up.")))
-        else:
-            seen.add(person.email)
-            people.append(person)
-    return people
-
-
-def _count_people(campaign: Campaign, people: Sequence[Person], found: DryRun) -> None:
+    """Counts what would become of the rows. `seen`: the addresses further up in the file."""
+    people = sorted_out(rows, fields, seen, found=found)
     emails = [person.email for person in people]
     blocked = consent.blocked(campaign.account, Channel.EMAIL, emails, purpose=Purpose.INVITATION)
-    known = set(_addresses(campaign, emails).values_list("value", flat=True))
+    known = set(storing.addresses_of(campaign, emails).values_list("value", flat=True))
     for person in people:
         if person.email in blocked:
             found.suppressed += 1
@@ -120,95 +203,162 @@ def _count_people(campaign: Campaign, people: Sequence[Person], found: DryRun) -
             found.updated += 1
         else:
             found.new += 1
+    return people
 
 
-def _addresses(campaign: Campaign, emails: Sequence[str]) -> Any:
-    return ContactAddress.objects.for_account(campaign.account).filter(
-        kind=ContactAddress.Kind.EMAIL, value__in=emails
+def sorted_out(
+    rows: Iterable[tuple[int, list[str]]], fields: Sequence[str], seen: set[str], *, found: DryRun
+) -> list[Person]:
+    """The people among the rows, each address once in the whole file (`seen`)."""
+    people = []
+    for line, cells in rows:
+        found.rows += 1
+        person = columns.person_of(line, cells, fields=fields)
+        if isinstance(person, RowError):
+            found.invalid += 1
+            found.note(person)
+        elif person.email in seen:
+            found.duplicate += 1
+            found.note(RowError(line, _("The same address stands further up.")))
+        else:
+            seen.add(person.email)
+            people.append(person)
+    return people
+
+
+# --- Steps: checking, then importing ------------------------------------------------------------------
+
+
+def choose(kept: ContactImport, choices: Choices) -> None:
+    """Reads the file as chosen and begins its check: at once when it is small, else in steps.
+
+    Raises ImportRefusedError when the columns are not clear, or the import has begun.
+    """
+    try:
+        table = table_of(kept, encoding=choices.encoding, delimiter=choices.delimiter)
+        mapping = columns.check_mapping(table.headings, choices.mapping or {})
+    except (*Refused, FileNotFoundError) as error:
+        raise ImportRefusedError(str(error)) from None
+    changed = ContactImport.objects.filter(pk=kept.pk, state__in=CHANGEABLE).update(
+        encoding=table.encoding,
+        encoding_is_sure=kept.encoding_is_sure or bool(choices.encoding),
+        delimiter=table.delimiter,
+        mapping=mapping,
+        state=State.CHECKING,
+        row_count=table.most_rows,
+        done_rows=0,
+        counts=DryRun().counts,
+        errors=[],
+        reason="",
+        lease_until=None,
     )
-
-
-def keep(campaign: Campaign, content: bytes, *, filename: str) -> ContactImport:
-    """Checks the file and keeps it, to be looked at and then run. Raises ImportRefusedError."""
-    if campaign.state not in TAKES_PEOPLE:
-        raise ImportRefusedError(_("This campaign has ended; nobody can be added to it."))
-    found = check(campaign, content)
-    kept = ContactImport(
-        id=uuid7(),
-        campaign=campaign,
-        filename=csv_reading.CONTROL.sub(" ", filename)[-300:] or "people.csv",
-        encoding=found.encoding,
-        delimiter=found.delimiter,
-        mapping=found.mapping,
-        row_count=found.rows,
-        counts=found.counts,
-        errors=found.errors,
-    )
-    kept.file.save(f"imports/{kept.pk}.csv", ContentFile(content), save=False)
-    kept.save()
-    return kept
-
-
-# --- Importing --------------------------------------------------------------------------------------
+    if not changed:
+        raise ImportRefusedError(_("This import was started before."))
+    if go_on(kept.pk, seconds=AT_ONCE_SECONDS):
+        _wake(kept.pk)
 
 
 def start(kept: ContactImport) -> bool:
-    """Checked → running, and wakes the task. False when it was started before."""
-    from campaigns.tasks import import_people
-
-    if not ContactImport.objects.filter(pk=kept.pk, state=State.CHECKED).update(state=State.RUNNING):
+    """Checked → running, and wakes the task. False when it was started before, or the campaign has ended."""
+    ready = ContactImport.objects.filter(
+        pk=kept.pk, state=State.CHECKED, campaign__in=Campaign.objects.filter(state__in=TAKES_PEOPLE)
+    )
+    if not ready.update(state=State.RUNNING, done_rows=0, lease_until=None):
         return False
-    import_people.delay_on_commit(str(kept.pk))  # type: ignore[attr-defined]
+    _wake(kept.pk)
     return True
 
 
-def run(import_id: UUID, *, seconds: float = RUN_SECONDS) -> bool:
-    """Imports on from where it stood. True when there is more. Twice at once, each row is still done once."""
-    kept = ContactImport.objects.select_related("campaign__account").filter(pk=import_id).first()
-    if kept is None or kept.state != State.RUNNING:
+def _wake(import_id: UUID) -> None:
+    from campaigns.tasks import import_people
+
+    import_people.delay_on_commit(str(import_id))  # type: ignore[attr-defined]
+
+
+def go_on(import_id: UUID, *, seconds: float = RUN_SECONDS) -> bool:
+    """Checks or imports on from where it stood, one worker at a time. True when there is more."""
+    if not _claim(import_id):
         return False
+    kept = ContactImport.objects.select_related("campaign__account").get(pk=import_id)
+    work = {State.CHECKING: _check_on, State.RUNNING: _run_on}[State(kept.state)]
     try:
-        return _run(kept, ends_at=time.monotonic() + seconds)
-    except (CsvRefusedError, FileNotFoundError) as error:
-        running = ContactImport.objects.filter(pk=import_id, state=State.RUNNING)
-        running.update(state=State.FAILED, reason=str(error)[:500])
+        is_more = work(kept, ends_at=time.monotonic() + seconds)
+    except (*Refused, FileNotFoundError) as error:
+        back = State.UPLOADED if kept.state == State.CHECKING else State.FAILED
+        _of(kept).update(state=back, reason=str(error)[:500], lease_until=None)
         return False
+    if is_more:
+        _of(kept).update(lease_until=None)
+    return is_more
 
 
-def _run(kept: ContactImport, *, ends_at: float) -> bool:
-    table, seen, position = _table(kept), set[str](), kept.done_rows
-    rows, fields = table.rows(), table.fields(kept.mapping)
-    # What is done only tells which addresses were there already.
-    _sorted_out(list(itertools.islice(rows, position)), fields, seen)
-    while chunk := list(itertools.islice(rows, CHUNK)):
-        people = _sorted_out(chunk, fields, seen)
-        start_row, position = position, position + len(chunk)
-        if time.monotonic() > ends_at or stopping.is_stopping():
+def _claim(import_id: UUID) -> bool:
+    free = ContactImport.objects.under_way().filter(pk=import_id)
+    return free.update(lease_until=timezone.now() + LEASE) == 1
+
+
+def _of(kept: ContactImport, **where: Any) -> Any:
+    """The row, as long as nobody has moved it on."""
+    return ContactImport.objects.filter(pk=kept.pk, state=kept.state, **where)
+
+
+def _chunks_left(kept: ContactImport, table: Table, seen: set[str]) -> Iterator[tuple[Chunk, int, int]]:
+    """Chunks from where it stood, with their first and last row. What is done only fills `seen`."""
+    rows, position = table.rows(), kept.done_rows
+    sorted_out(itertools.islice(rows, position), table.fields(kept.mapping), seen, found=DryRun())
+    for chunk in chunked(rows):
+        yield chunk, position, position + len(chunk)
+        position += len(chunk)
+
+
+def _must_stop(ends_at: float) -> bool:
+    return time.monotonic() > ends_at or stopping.is_stopping()
+
+
+def _check_on(kept: ContactImport, *, ends_at: float) -> bool:
+    table, seen = table_of(kept), set[str]()
+    found = DryRun(**kept.counts, errors=list(kept.errors))
+    fields = table.fields(kept.mapping)
+    for rows, begin, end in _chunks_left(kept, table, seen):
+        if _must_stop(ends_at):
             return True
-        if not _store_chunk(kept, people, start=start_row, end=position):
+        look_at(kept.campaign, rows, fields, seen=seen, found=found)
+        most = max(kept.row_count, end)
+        done = {"counts": found.counts, "errors": found.errors, "done_rows": end, "row_count": most}
+        if not _of(kept, done_rows=begin).update(**done, lease_until=timezone.now() + LEASE):
             return False
-    done = ContactImport.objects.filter(pk=kept.pk, state=State.RUNNING, done_rows=position)
-    if done.update(state=State.DONE) and kept.campaign.state == Campaign.State.RUNNING:
+    if not found.rows:
+        raise CsvRefusedError(NO_ROWS())
+    _of(kept, done_rows=found.rows).update(state=State.CHECKED, row_count=found.rows, lease_until=None)
+    return False
+
+
+def _run_on(kept: ContactImport, *, ends_at: float) -> bool:
+    table, seen, position = table_of(kept), set[str](), kept.done_rows
+    fields = table.fields(kept.mapping)
+    for rows, begin, position in _chunks_left(kept, table, seen):
+        if _must_stop(ends_at):
+            return True
+        people = sorted_out(rows, fields, seen, found=DryRun())
+        if not _store_chunk(kept, people, begin=begin, end=position):
+            return False
+    done = _of(kept, done_rows=position).update(state=State.DONE, row_count=position, lease_until=None)
+    if done and kept.campaign.state == Campaign.State.RUNNING:
         from campaigns.tasks import run_campaign
 
         run_campaign.delay_on_commit(str(kept.campaign_id))  # type: ignore[attr-defined]
     return False
 
 
-def _table(kept: ContactImport) -> Table:
-    with kept.file.open("rb") as file:
-        return csv_reading.read(file.read(), delimiter=kept.delimiter)
-
-
-def _store_chunk(kept: ContactImport, people: Sequence[Person], *, start: int, end: int) -> bool:
+def _store_chunk(kept: ContactImport, people: Sequence[Person], *, begin: int, end: int) -> bool:
     """False when another worker has done these rows."""
     for tries_left in (1, 0):
         try:
             with transaction.atomic():
-                mine = ContactImport.objects.filter(pk=kept.pk, state=State.RUNNING, done_rows=start)
-                if not mine.update(done_rows=end):
+                mine = _of(kept, done_rows=begin)
+                if not mine.update(done_rows=end, lease_until=timezone.now() + LEASE):
                     return False
-                _store(kept, people)
+                storing.store(kept.campaign, people)
                 return True
         except IntegrityError:  # somebody made one of these contacts at this moment; now it is known
             if not tries_left:
@@ -216,83 +366,26 @@ def _store_chunk(kept: ContactImport, people: Sequence[Person], *, start: int, e
     return False
 
 
-def _store(kept: ContactImport, people: Sequence[Person]) -> None:
-    campaign = kept.campaign
-    known = {
-        row.value: row.contact
-        for row in _addresses(campaign, [person.email for person in people]).select_related("contact")
-    }
-    contacts = {p.email: known[p.email] for p in people if p.email in known}
-    contacts |= _make(campaign, [person for person in people if person.email not in known])
-    _complete([(known[person.email], person) for person in people if person.email in known])
-    Recipient.objects.bulk_create(
-        (
-            Recipient(campaign=campaign, contact=contacts[person.email], fields=dict(person.fields))
-            for person in people
-        ),
-        ignore_conflicts=True,  # already in this campaign
-        batch_size=CHUNK,
-    )
-
-
-def _make(campaign: Campaign, people: Sequence[Person]) -> dict[str, Contact]:
-    contacts = {
-        person.email: Contact(
-            account=campaign.account,
-            name=person.name,
-            company=person.company,
-            language=person.language,
-            time_zone=person.time_zone,
-            fields=dict(person.fields),
-        )
-        for person in people
-    }
-    Contact.objects.bulk_create(contacts.values(), batch_size=CHUNK)
-    ContactAddress.objects.bulk_create(
-        (_address(campaign, contacts[person.email], person) for person in people), batch_size=CHUNK
-    )
-    return contacts
-
-
-def _address(campaign: Campaign, contact: Contact, person: Person) -> ContactAddress:
-    return ContactAddress(
-        account=campaign.account,
-        contact=contact,
-        kind=ContactAddress.Kind.EMAIL,
-        value=person.email,
-        as_given=person.as_given,
-        is_primary=True,
-        source="csv import",
-    )
-
-
-def _complete(pairs: Sequence[tuple[Contact, Person]]) -> None:
-    """What was empty is filled in, and columns are brought up to date. What staff wrote stays."""
-    changed = []
-    for contact, person in pairs:
-        if contact.erased_at is not None:
-            continue
-        for name in ("name", "company", "language", "time_zone"):
-            setattr(contact, name, getattr(contact, name) or getattr(person, name))
-        merged = {**contact.fields, **person.fields}
-        contact.fields = dict(list(merged.items())[-KEPT_FIELDS:])
-        changed.append(contact)
-    Contact.objects.bulk_update(
-        changed, ["name", "company", "language", "time_zone", "fields"], batch_size=CHUNK
-    )
-
-
 # --- What could not be imported -----------------------------------------------------------------------
 
 
-def error_rows(kept: ContactImport) -> str:
-    """The rows with errors as CSV, as they were sent, with line and reason; safe to open in a spreadsheet."""
-    reasons = {error["line"]: error["reason"] for error in kept.errors}
-    rows: list[Sequence[str]] = []
+def error_rows(kept: ContactImport) -> Iterator[str]:
+    """Every row with an error as CSV, as it was sent, with line and reason; safe to open in a spreadsheet."""
     try:
-        table = _table(kept)
-        rows.append([_("line"), _("reason"), *table.headings])
-        rows += [(str(line), reasons[line], *cells) for line, cells in table.rows() if line in reasons]
+        table = table_of(kept)
+        yield csv_reading.written([[_("line"), _("reason"), *table.headings]])
+        yield from _error_lines(kept, table)
     except (CsvRefusedError, FileNotFoundError, ValueError):  # the file is gone: the reasons are still there
-        rows = [[_("line"), _("reason")], *([str(line), why] for line, why in reasons.items())]
-    return csv_reading.written(rows)
+        reasons = [[str(error["line"]), str(error["reason"])] for error in kept.errors]
+        yield csv_reading.written([[_("line"), _("reason")], *reasons])
+
+
+def _error_lines(kept: ContactImport, table: Table) -> Iterator[str]:
+    fields, seen = table.fields(kept.mapping), set[str]()
+    for rows in chunked(table.rows()):
+        found = DryRun(most_errors=len(rows))
+        look_at(kept.campaign, rows, fields, seen=seen, found=found)
+        cells = dict(rows)
+        lines = [[str(one["line"]), one["reason"], *cells[one["line"]]] for one in found.errors]
+        if lines:
+            yield csv_reading.written(lines)

@@ -28,7 +28,7 @@ class Held:
 
 
 def held_back(deliveries: Sequence[Delivery], *, at: datetime | None = None) -> dict[UUID, Held]:
-    """Delivery → why it stays; whoever is not in it may go. Read with their accounts and contacts."""
+    """Delivery → why it stays; whoever is not in it may go. Read with their contacts."""
     now = at or timezone.now()
     held = _refused(deliveries, now)
     of_campaigns = [one for one in deliveries if one.recipient_id and one.pk not in held]
@@ -47,13 +47,14 @@ def held_back(deliveries: Sequence[Delivery], *, at: datetime | None = None) -> 
 
 def _refused(deliveries: Iterable[Delivery], now: datetime) -> dict[UUID, Held]:
     """Those whom consent refuses, purpose by purpose."""
-    groups: dict[tuple[Account, str], list[Delivery]] = {}
+    groups: dict[tuple[int, str], list[Delivery]] = {}
     for one in deliveries:
-        groups.setdefault((one.account, one.purpose), []).append(one)
+        groups.setdefault((one.account_id, one.purpose), []).append(one)
+    accounts = Account.objects.in_bulk({account for account, _purpose in groups})
     held = {}
     for (account, purpose), group in groups.items():
         asked = [(one.contact, one.to_email) for one in group]
-        against = consent.reasons_against(account, asked, Channel.EMAIL, purpose, at=now)
+        against = consent.reasons_against(accounts[account], asked, Channel.EMAIL, purpose, at=now)
         for one in group:
             if reason := against.get(one.contact_id):
                 held[one.pk] = Held(reason)
@@ -90,12 +91,13 @@ def _judge(
 
 
 def _capped(deliveries: Iterable[Delivery], now: datetime) -> dict[UUID, Held]:
-    by_account: dict[Account, list[Delivery]] = {}
+    by_account: dict[int, list[Delivery]] = {}
     for one in deliveries:
-        by_account.setdefault(one.account, []).append(one)
+        by_account.setdefault(one.account_id, []).append(one)
+    accounts = Account.objects.in_bulk(by_account)
     held: dict[UUID, Held] = {}
     for account, group in by_account.items():
-        cap = capping.cap_of(account)
+        cap = capping.cap_of(accounts[account])
         free = capping.free_to_leave(cap, [one.contact_id for one in group], at=now) if cap else {}
         held |= {
             one.pk: Held("the cap on emails to one person", free[one.contact_id])

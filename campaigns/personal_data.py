@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from django.core.files.base import ContentFile
+from django.db.models import Q
 
-from campaigns import csv_reading, forgetting
+from campaigns import csv_reading, forgetting, importing
 from campaigns.models import ContactImport, Delivery, EmailEvent, InboundEmail, Recipient, SentText
 from crm.contacts import InvalidAddress, normalise_email
 from crm.models import Contact, ContactAddress
@@ -79,20 +80,21 @@ def _erase_from_files(contact: Contact) -> int:
     addresses = contact.addresses.filter(kind=ContactAddress.Kind.EMAIL)
     values = set(addresses.values_list("value", flat=True))
     values |= set(Delivery.objects.filter(contact=contact).values_list("to_email", flat=True))
-    imports = ContactImport.objects.filter(campaign__recipients__contact=contact).exclude(file="").distinct()
+    # A file that was only looked at holds people who are in no campaign of it.
+    was_imported = Q(campaign__recipients__contact=contact)
+    only_kept = Q(campaign__account=contact.account_id) & ~Q(state=ContactImport.State.DONE)
+    imports = ContactImport.objects.filter(was_imported | only_kept).exclude(file="").distinct()
     return sum(_blank(one, values) for one in imports)
 
 
 def _blank(kept: ContactImport, values: set[str]) -> int:
     try:
-        with kept.file.open("rb") as file:
-            table = csv_reading.read(file.read(), delimiter=kept.delimiter)
+        table = importing.table_of(kept)
         rows = list(table.rows())
     except (FileNotFoundError, csv_reading.CsvRefusedError):
         log.warning("Import %s has no readable file to erase from.", kept.pk)
         return 0
-    column = table.fields(kept.mapping).index("email")
-    is_theirs = [_is_theirs(cells, column, values) for _line, cells in rows]
+    is_theirs = [_is_theirs(cells, values) for _line, cells in rows]
     if not any(is_theirs):
         return 0
     erased = ["erased"] + [""] * (len(table.headings) - 1)
@@ -105,10 +107,13 @@ def _blank(kept: ContactImport, values: set[str]) -> int:
     return 1
 
 
-def _is_theirs(cells: list[str], column: int, values: set[str]) -> bool:
-    if column >= len(cells):
-        return False
+def _is_theirs(cells: list[str], values: set[str]) -> bool:
+    """Whether an address of theirs stands in any column: which one is the email may not be chosen yet."""
+    return any("@" in cell and _normalised(cell) in values for cell in cells)
+
+
+def _normalised(cell: str) -> str:
     try:
-        return normalise_email(cells[column]) in values
+        return normalise_email(cell)
     except InvalidAddress:
-        return False
+        return ""

@@ -78,7 +78,8 @@ def run_campaign(campaign_id: str) -> None:
 
 @shared_task
 def import_people(import_id: str) -> None:
-    if importing.run(UUID(import_id)):
+    """Checks a file of people, or imports it, for at most a minute; then hands over to its next self."""
+    if importing.go_on(UUID(import_id)):
         import_people.delay(import_id)
 
 
@@ -114,9 +115,7 @@ def sweep() -> None:
         send_due.delay(server_id)
     for campaign_id in _campaigns_with_due_people():
         run_campaign.delay(str(campaign_id))
-    for import_id in ContactImport.objects.filter(state=ContactImport.State.RUNNING).values_list(
-        "pk", flat=True
-    ):
+    for import_id in ContactImport.objects.under_way().values_list("pk", flat=True):
         import_people.delay(str(import_id))
     _sweep_arrivals()
 

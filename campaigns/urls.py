@@ -21,6 +21,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="campaign-import-state",
     ),
     path(
+        f"{API}/campaigns/<uuid:campaign_id>/imports/<uuid:import_id>/errors.csv",
+        people.ImportErrors.as_view(),
+        name="campaign-import-errors",
+    ),
+    path(
         f"{API}/campaigns/<uuid:campaign_id>/preview",
         campaigns.PreviewView.as_view(),
         name="campaign-preview",

@@ -112,34 +112,18 @@ def reasons_against(
 ) -> dict[UUID, str]:
     """Contact → why may_contact would refuse them, for many contacts with their addresses in few queries."""
     asked = list(contacts)
-    held = blocked(account, channel, {address for _one, address in asked if address}, purpose=purpose)
-    said = _latest_words([one.pk for one, _address in asked], channel, purpose, at=at or timezone.now())
-    needs_yes = (channel, purpose) in NEEDS_YES
-    reasons = {}
-    for contact, address in asked:
-        if not contact.is_active or contact.erased_at is not None:
-            reasons[contact.pk] = "inactive"
-        elif not address:
-            reasons[contact.pk] = "no_address"
-        elif address in held:
-            reasons[contact.pk] = held[address]
-        elif contact.pk not in said and needs_yes:
-            reasons[contact.pk] = "no_consent"
-        elif said.get(contact.pk) is False:
-            reasons[contact.pk] = "declined"
-    return reasons
+    said = verdicts(account, channel, purpose, asked, at=at)
+    return {
+        contact.pk: verdict.reason
+        for (contact, _address), verdict in zip(asked, said, strict=True)
+        if not verdict.allowed
+    }
 
 
 def in_force(account: Account, channel: str, purpose: str) -> dict[str, str]:
     """Digest of an address → why it is suppressed, for all of an account: to go through a long list."""
     rows = _suppressions(account, channel, purpose)
     return dict(rows.values_list("address_digest", "reason").iterator())
-
-
-def _latest_words(contact_ids: list[UUID], channel: str, purpose: str, *, at: datetime) -> dict[UUID, bool]:
-    """What each person last said to a purpose on a channel."""
-    rows = Consent.objects.filter(contact__in=contact_ids, channel=channel, purpose=purpose, at__lte=at)
-    return dict(rows.order_by("at", "id").values_list("contact_id", "given"))
 
 
 def normalised(channel: str, address: str) -> str:

@@ -46,12 +46,6 @@ class Address:
     as_given: str
 
 
-@lru_cache(maxsize=4096)
-def _host(domain: str) -> str:
-    """A campaign's people share few domains, and reading one takes longer than reading the rest."""
-    return idna.encode(domain, uts46=True).decode("ascii").lower()
-
-
 def normalise_email(text: str) -> str:
     """The form two spellings of one mailbox share: all lower case, the domain in IDNA, plus-tags kept."""
     given = str(text).strip()
@@ -59,7 +53,7 @@ def normalise_email(text: str) -> str:
     if not (local and at and domain) or len(given) > LONGEST_EMAIL:
         raise InvalidAddress(_("This is not an email address."))
     try:
-        host = _host(domain)
+        host = _host_of(domain)
     except (idna.IDNAError, UnicodeError):
         raise InvalidAddress(_("The part after the @ is not a domain name.")) from None
     address = f"{local.lower()}@{host}"
@@ -68,6 +62,12 @@ def normalise_email(text: str) -> str:
     except ValidationError:
         raise InvalidAddress(_("This is not an email address.")) from None
     return address
+
+
+@lru_cache(maxsize=4096)
+def _host_of(domain: str) -> str:
+    """A list of people has few domains, and encoding one takes as long as all else about an address."""
+    return str(idna.encode(domain, uts46=True).decode("ascii")).lower()
 
 
 def normalise_phone(text: str, region: str = "") -> str:

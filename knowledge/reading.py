@@ -62,7 +62,9 @@ def read(content: IO[bytes], *, size: int, on_progress: OnProgress | None = None
         raise Refused(f"It is larger than {settings.MAX_DOCUMENT_BYTES // 1024**2} MB.")
     with tempfile.TemporaryFile() as output:
         memory_bytes = BASE_MEMORY_BYTES + MEMORY_PER_BYTE * size
-        _run(content, output, memory_bytes=memory_bytes, on_progress=on_progress)
+        run_limited(
+            "knowledge.reading_process", content, output, memory_bytes=memory_bytes, on_progress=on_progress
+        )
         output.seek(0)
         result = _parsed(output.read(OUTPUT_BYTES))
     if "refused" in result:
@@ -70,11 +72,23 @@ def read(content: IO[bytes], *, size: int, on_progress: OnProgress | None = None
     return Reading(result["mime"], [Section(*piece) for piece in result["pieces"]], result["page_count"])
 
 
-def _run(content: IO[bytes], output: IO[bytes], *, memory_bytes: int, on_progress: OnProgress | None) -> None:
+def run_limited(
+    module: str,
+    content: IO[bytes],
+    output: IO[bytes],
+    *,
+    memory_bytes: int,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Runs a module of ours that reads an untrusted file in a process with limits; it answers in `output`.
+
+    The module calls `knowledge.reading_process.limit` with its first arguments. Raises Refused.
+    """
     deadline = time.monotonic() + WALL_SECONDS
     ours, theirs = os.pipe()
     try:
-        process = _started(content, output, limits=(memory_bytes, CPU_SECONDS, OUTPUT_BYTES), pipe=theirs)
+        limits = (memory_bytes, CPU_SECONDS, OUTPUT_BYTES)
+        process = _started(module, content, output, limits=limits, pipe=theirs)
     except BaseException:
         os.close(ours)
         raise
@@ -95,10 +109,10 @@ def _run(content: IO[bytes], output: IO[bytes], *, memory_bytes: int, on_progres
 
 
 def _started(
-    content: IO[bytes], output: IO[bytes], *, limits: tuple[int, int, int], pipe: int
+    module: str, content: IO[bytes], output: IO[bytes], *, limits: tuple[int, int, int], pipe: int
 ) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603 (our own module, by our own interpreter)
-        [sys.executable, "-m", "knowledge.reading_process", *map(str, (*limits, pipe))],
+        [sys.executable, "-m", module, *map(str, (*limits, pipe))],
         stdin=content,
         stdout=output,
         stderr=subprocess.DEVNULL,  # a parser's complaints quote the file

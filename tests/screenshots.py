@@ -1,6 +1,7 @@
 """`make screenshots`: does the main job in a real browser and photographs every page on the way.
 
 Each page on a phone (390 px) and a desktop (1280 px), light and dark, into docs/screenshots/.
+With words, as in `python -m tests.screenshots admin-builder`, only pages whose name holds one of them.
 """
 
 import io
@@ -21,6 +22,8 @@ COLOURS = 160  # enough for pages of text, and a tenth of the bytes
 
 def photograph(page: Page, name: str) -> None:
     """The page as it is now, four times; then back to how it was."""
+    if not is_wanted(name):
+        return
     before = page.viewport_size
     for size_name, size in (("phone", PHONE), ("desktop", DESKTOP)):
         page.set_viewport_size(size)
@@ -31,6 +34,11 @@ def photograph(page: Page, name: str) -> None:
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.set_viewport_size(before or DESKTOP)
     print(f"  {name}")
+
+
+def is_wanted(name: str) -> bool:
+    words = sys.argv[1:]
+    return not words or any(word in name for word in words)
 
 
 def keep(png: bytes, path: Path) -> None:
@@ -45,7 +53,8 @@ def main() -> int:
         return 1
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob("*.png"):
-        old.unlink()
+        if is_wanted(old.stem):
+            old.unlink()
     settings = {"RAPPORT_ADMIN_PASSWORD": PASSWORD}
     with (
         installation(settings, "--seed-demo") as house,

@@ -1,5 +1,14 @@
 """What staff see of campaigns: one module per page family."""
 
-from campaigns.admin import campaigns, deliveries, imports, inbound, mailboxes, servers, templates
+from campaigns.admin import campaigns, deliveries, imports, inbound, mailboxes, recipients, servers, templates
 
-__all__ = ["campaigns", "deliveries", "imports", "inbound", "mailboxes", "servers", "templates"]
+__all__ = [
+    "campaigns",
+    "deliveries",
+    "imports",
+    "inbound",
+    "mailboxes",
+    "recipients",
+    "servers",
+    "templates",
+]

@@ -1,5 +1,6 @@
 """Every email in the admin: the list, the email as it reads, and what to do about unknown ones."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -10,14 +11,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from campaigns import claiming, outbox, outcomes
 from campaigns.admin.looks import DELIVERY_COLOURS, moment, page
+from campaigns.admin.resending import RESENT, note_resent, tell_resent
 from campaigns.models import Delivery
 from config.api.audit import record
+from config.api.models import Account
 
 # An email brings its own inline styles, and nothing else: no script, no image from elsewhere.
 EMAIL_POLICY = {
@@ -61,14 +63,32 @@ class DeliveryAdmin(ModelAdmin):
     def sent(self, delivery: Delivery) -> str:
         return moment(delivery.sent_at)
 
-    @action(description="Send unknown emails again", permissions=["change"])  # type: ignore[untyped-decorator]
-    def send_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        moved = claiming.resend(Delivery.objects.filter(pk__in=queryset.values("pk")))
-        if not moved:
-            messages.warning(request, _("None of these emails is unknown and still kept."))
-            return
-        words = ngettext("%(n)s email is queued again.", "%(n)s emails are queued again.", moved)
-        messages.success(request, words % {"n": moved})
+    @action(description="Send unknown or failed emails again", permissions=["change"])  # type: ignore[untyped-decorator]
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
+        """Says first how many it touches, and that some may arrive twice."""
+        rows = Delivery.objects.filter(pk__in=queryset.values("pk"))
+        found = rows.exclude(rendered="").filter(state__in=claiming.RESENDABLE)
+        counts = Counter(found.values_list("state", flat=True))
+        if not counts:
+            messages.warning(request, _("None of these emails is unknown or failed, and still kept."))
+            return None
+        if "confirmed" not in request.POST:
+            context = {
+                "title": _("Send emails again"),
+                "unknown": counts[Delivery.State.UNKNOWN],
+                "failed": counts[Delivery.State.FAILED],
+                "count": sum(counts.values()),
+                "ids": request.POST.getlist("_selected_action"),
+                "across": request.POST.get("select_across", "0"),
+                "back": request.get_full_path(),
+            }
+            return page(request, "admin/campaigns/send_again.html", context, about=found[0])
+        accounts = Counter(found.values_list("account", flat=True))
+        moved = claiming.resend(rows)
+        for account in Account.objects.filter(pk__in=accounts):
+            note_resent(request, account, accounts[account.pk])
+        tell_resent(request, moved)
+        return None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -128,10 +148,14 @@ class DeliveryAdmin(ModelAdmin):
         delivery = self._delivery(request, pk)
         if request.method != "POST" or not self.has_change_permission(request, delivery):
             raise PermissionDenied
-        if request.POST.get("as") == "sent":
+        is_sent = request.POST.get("as") == "sent"
+        if is_sent:
             done = outcomes.mark_sent(delivery, reply=_("Settled by staff."), claim=delivery.claim)
         else:
             done = bool(claiming.resend(Delivery.objects.filter(pk=pk)))
+        if done:
+            what = "called an unknown email sent" if is_sent else RESENT
+            record(delivery.account, "staff", request.user.get_username(), what, target=delivery)
         messages.add_message(
             request,
             messages.SUCCESS if done else messages.ERROR,

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
@@ -11,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from campaigns import csv_reading, importing
+from campaigns import csv_reading, encodings, importing
 from campaigns.api import SCOPE
 from campaigns.api.campaigns import campaign_of
-from campaigns.models import ContactImport, Delivery, Recipient
+from campaigns.models import Campaign, ContactImport, Delivery, Recipient
 from config.api.audit import record
 from config.api.authentication import caller_of
 from config.api.envelope import success
@@ -22,12 +23,38 @@ from config.api.errors import ApiError, NotFoundError
 from config.api.openapi import enveloped
 from crm.contacts import email_of
 
-SHOWN_ERRORS = 100
-
 
 class PeopleFileSerializer(serializers.Serializer):
+    """A CSV or Excel file. What is not given is found out, and told in the answer."""
+
     file = serializers.FileField()
     dry_run = serializers.BooleanField(required=False, default=False)
+    mapping = serializers.JSONField(
+        required=False,
+        help_text='JSON: column → field, like {"Adresse": "email", "Notes": ""}; columns that it does not '
+        "name are left out. Fields: email, name, first_name, last_name, company, language, time_zone, or a "
+        "name of your own for placeholders.",
+    )
+    encoding = serializers.ChoiceField(choices=list(encodings.NAMES), required=False)
+    delimiter = serializers.ChoiceField(
+        choices=[",", ";", "tab", "|"], required=False, help_text="What divides the cells."
+    )
+
+    def validate_mapping(self, value: Any) -> dict[str, str]:
+        is_one = isinstance(value, dict) and all(isinstance(field, str) for field in value.values())
+        if not is_one:
+            raise serializers.ValidationError("An object: column → field.")
+        return dict(value)
+
+    @property
+    def choices(self) -> importing.Choices:
+        given = self.validated_data
+        delimiter = given.get("delimiter", "")
+        return importing.Choices(
+            mapping=given.get("mapping"),
+            encoding=given.get("encoding", ""),
+            delimiter="\t" if delimiter == "tab" else delimiter,
+        )
 
 
 class RowErrorSerializer(serializers.Serializer):
@@ -51,8 +78,12 @@ class ImportSerializer(serializers.Serializer):
     state = serializers.CharField()
     reason = serializers.CharField(allow_blank=True)
     encoding = serializers.CharField()
+    encoding_is_sure = serializers.BooleanField(help_text="False: guessed from the letters; look at names.")
+    sheet = serializers.CharField(help_text="Of an Excel file: the sheet that was read.", allow_blank=True)
     delimiter = serializers.CharField()
-    mapping = serializers.DictField(child=serializers.CharField(), help_text="Column → field.")
+    mapping = serializers.DictField(
+        child=serializers.CharField(allow_blank=True), help_text="Column → field; empty: left out."
+    )
     counts = CountsSerializer()
     done_rows = serializers.IntegerField()
     errors = RowErrorSerializer(many=True)  # type: ignore[assignment]  # a field, not the property
@@ -68,7 +99,7 @@ class ImportView(APIView):
 
     @extend_schema(
         operation_id="campaigns_import",
-        summary="Add people from a CSV file, or see what that would do",
+        summary="Add people from a CSV or Excel file, or see what that would do",
         request={"multipart/form-data": PeopleFileSerializer},
         responses={200: ImportResponse, 202: ImportResponse},
         parameters=[OpenApiParameter("dry_run", bool, description="Also taken from the form.")],
@@ -77,14 +108,14 @@ class ImportView(APIView):
         campaign = campaign_of(request, campaign_id)
         serializer = PeopleFileSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        upload = serializer.validated_data["file"]
+        upload, choices = serializer.validated_data["file"], serializer.choices
         if upload.size > csv_reading.MAX_BYTES:
             raise ApiError("PAYLOAD_TOO_LARGE", "The file is larger than 20 MB.", status_code=413)
         asked = request.query_params.get("dry_run", "").lower() in ("1", "true", "yes")
         try:
             if asked or serializer.validated_data["dry_run"]:
-                return success(request, _dry_run(importing.check(campaign, upload.read())))
-            kept = importing.keep(campaign, upload.read(), filename=upload.name or "")
+                return success(request, _dry_run(importing.check(campaign, upload.read(), choices)))
+            kept = importing.keep(campaign, upload.read(), filename=upload.name or "", choices=choices)
         except importing.ImportRefusedError as error:
             raise serializers.ValidationError({"file": [str(error)]}) from None
         importing.start(kept)
@@ -109,29 +140,71 @@ class ImportDetail(APIView):
         operation_id="campaigns_import_read", summary="How far an import is", responses=ImportResponse
     )
     def get(self, request: Request, campaign_id: UUID, import_id: UUID) -> Response:
-        found = ContactImport.objects.filter(campaign=campaign_of(request, campaign_id), pk=import_id).first()
-        if found is None:
-            raise NotFoundError("import")
-        return success(request, _import(found))
+        return success(request, _import(import_of(campaign_of(request, campaign_id), import_id)))
 
 
-def _dry_run(found: importing.DryRun) -> dict[str, Any]:
+@extend_schema(tags=["Campaigns"])
+class ImportErrors(APIView):
+    required_scope = SCOPE
+
+    @extend_schema(
+        operation_id="campaigns_import_errors",
+        summary="All rows that could not be imported, with line and reason, as CSV",
+        responses={(200, "text/csv"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, campaign_id: UUID, import_id: UUID) -> StreamingHttpResponse:
+        found = import_of(campaign_of(request, campaign_id), import_id)
+        return errors_file(found)
+
+
+def import_of(campaign: Campaign, import_id: UUID) -> ContactImport:
+    found: ContactImport | None = (
+        campaign.imports.select_related("campaign__account").filter(pk=import_id).first()
+    )
+    if found is None:
+        raise NotFoundError("import")
+    return found
+
+
+def errors_file(kept: ContactImport) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(importing.error_rows(kept), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="errors-{kept.pk}.csv"'
+    return response
+
+
+def _dry_run(checked: importing.Checked) -> dict[str, Any]:
     return {
         "id": None,
         "state": "dry_run",
         "reason": "",
-        "encoding": found.encoding,
-        "delimiter": found.delimiter,
-        "mapping": found.mapping,
-        "counts": found.counts,
+        "encoding": checked.table.encoding,
+        "encoding_is_sure": checked.table.is_sure,
+        "sheet": checked.table.sheet,
+        "delimiter": checked.table.delimiter,
+        "mapping": checked.mapping,
+        "counts": checked.found.counts,
         "done_rows": 0,
-        "errors": found.errors[:SHOWN_ERRORS],
+        "errors": checked.found.errors,
     }
 
 
+SAME = (
+    "id",
+    "state",
+    "reason",
+    "encoding",
+    "encoding_is_sure",
+    "sheet",
+    "delimiter",
+    "mapping",
+    "counts",
+    "done_rows",
+    "errors",
+)
+
+
 def _import(kept: ContactImport) -> dict[str, Any]:
-    same = ("id", "state", "reason", "encoding", "delimiter", "mapping", "counts", "done_rows")
-    return {**{name: getattr(kept, name) for name in same}, "errors": kept.errors[:SHOWN_ERRORS]}
+    return {name: getattr(kept, name) for name in SAME}
 
 
 class RecipientSerializer(serializers.ModelSerializer):

@@ -208,6 +208,17 @@ class Recipient(models.Model):
         ]
         indexes = [
             models.Index(fields=["campaign", "state", "id"], name="recipient_waiting"),
+            # the admin's filters, newest first
+            models.Index(
+                fields=["campaign", "skip_reason", "-id"],
+                condition=Q(skip_reason__gt=""),
+                name="recipient_skipped_why",
+            ),
+            models.Index(
+                fields=["campaign", "stop_reason", "-id"],
+                condition=Q(stop_reason__gt=""),
+                name="recipient_stopped_why",
+            ),
             # the clock: whose email is due, campaign by campaign
             models.Index(
                 fields=["campaign", "state", "next_at"],
@@ -226,13 +237,24 @@ class Recipient(models.Model):
         return str(self.contact)
 
 
-class ContactImport(models.Model):
-    """A file of people for one campaign: checked first (dry run), then imported row by row.
+class ContactImportQuerySet(AccountQuerySet):
+    def under_way(self, *, at: datetime | None = None) -> Self:
+        """Checks and imports that nobody is at: just begun, handed over, or left by a dead worker."""
+        free = Q(lease_until=None) | Q(lease_until__lt=at or timezone.now())
+        states = [ContactImport.State.CHECKING, ContactImport.State.RUNNING]
+        return self.filter(free, state__in=states)
 
-    checked → running → done | failed. `errors` are rows with their reasons, to download.
+
+class ContactImport(models.Model):
+    """A file of people for one campaign: its columns chosen, checked (dry run), then imported row by row.
+
+    uploaded → checking → checked → running → done | failed;  checking → uploaded (with the reason).
+    Other columns may be chosen until it runs. `errors` are the first rows with their reasons, to show.
     """
 
     class State(models.TextChoices):
+        UPLOADED = "uploaded", "Uploaded"
+        CHECKING = "checking", "Being checked"
         CHECKED = "checked", "Checked"
         RUNNING = "running", "Running"
         DONE = "done", "Done"
@@ -242,27 +264,38 @@ class ContactImport(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="imports")
+    # As it came, or the rows of an Excel sheet as CSV.
     file = models.FileField(max_length=400, blank=True)
     filename = models.CharField(max_length=300)
+    sheet = models.CharField(max_length=100, blank=True, help_text="Its name in an Excel file.")
     encoding = models.CharField(max_length=20, default="utf-8")
+    encoding_is_sure = models.BooleanField(default=True, help_text="The bytes left no doubt.")
     delimiter = models.CharField(max_length=2, default=",")
-    mapping = models.JSONField(default=dict, help_text="Column of the file → field of the contact.")
-    state = models.CharField(max_length=8, choices=State, default=State.CHECKED)
+    mapping = models.JSONField(default=dict, help_text="Column of the file → field; empty: left out.")
+    state = models.CharField(max_length=8, choices=State, default=State.UPLOADED)
     row_count = models.PositiveIntegerField(default=0)
     done_rows = models.PositiveIntegerField(default=0)
     counts = models.JSONField(default=dict, help_text="new, updated, invalid, suppressed, duplicate")
     errors = models.JSONField(default=list, blank=True)
     reason = models.TextField(blank=True, help_text="Why it failed.")
+    # Whose turn it is: a worker that died holds it for a moment only.
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = AccountQuerySet.as_manager()
+    objects = ContactImportQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
         indexes = [
             # the sweep: imports that a dead worker left half done
-            models.Index(fields=["created_at"], condition=Q(state="running"), name="import_running"),
+            models.Index(
+                fields=["created_at"], condition=Q(state__in=["checking", "running"]), name="import_under_way"
+            ),
             models.Index(fields=["campaign", "-created_at"], name="import_of_campaign"),
+        ]
+        constraints = [
+            # More rows done than there are: a bar past its end, and a resumed import that skips people.
+            models.CheckConstraint(condition=Q(done_rows__lte=F("row_count")), name="import_within_its_rows")
         ]
 
     def __str__(self) -> str:

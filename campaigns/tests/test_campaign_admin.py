@@ -11,6 +11,7 @@ from campaigns import importing, inviting, sending, states
 from campaigns.admin.looks import moment
 from campaigns.models import Campaign, ContactImport, Delivery, EmailTemplate, SmtpServer
 from campaigns.tests.running import queued_campaign, send
+from config.api.models import AuditEntry
 from tests.factories import (
     make_account,
     make_campaign,
@@ -26,6 +27,13 @@ pytestmark = pytest.mark.django_db
 
 def at(name, *args):
     return reverse(f"admin:campaigns_{name}", args=args)
+
+
+def no_parts(**counts):
+    """The builder's form with so many follow-ups, schedules and A/B tests in it."""
+    names = {"steps": 0, "schedule": 0, "split_test": 0} | counts
+    totals = {f"{name}-TOTAL_FORMS": count for name, count in names.items()}
+    return totals | {f"{name}-INITIAL_FORMS": 0 for name in names}
 
 
 def sent_campaign(people=2):
@@ -132,6 +140,7 @@ def test_progress_is_asked_for_by_the_page(admin_client):
 def test_saving_a_campaign_does_not_write_an_old_state_back(admin_client):
     campaign = make_campaign(people=1)
     data = {
+        **no_parts(),
         "name": "Renamed",
         "guide": str(campaign.guide_id),
         "template": str(campaign.template_id),
@@ -152,10 +161,10 @@ def test_people_are_imported_after_a_look(admin_client, django_capture_on_commit
     look = at("campaign_import_look", campaign.pk, kept.pk)
     assert response["Location"] == look
     page = admin_client.get(look).content.decode()
-    assert "Import 1 people" in page
+    assert "Import 1 person" in page
     assert not campaign.recipients.exists()
     errors = admin_client.get(at("campaign_import_errors", campaign.pk, kept.pk))
-    assert "'=1+1" in errors.content.decode()
+    assert b"'=1+1" in errors.getvalue()
     with django_capture_on_commit_callbacks(execute=True):
         admin_client.post(look)
     assert campaign.recipients.count() == 1
@@ -164,11 +173,53 @@ def test_people_are_imported_after_a_look(admin_client, django_capture_on_commit
     assert (progress["state"], progress["done"]) == ("done", 2)
 
 
+def uploaded(admin_client, campaign, content):
+    path = at("campaign_import", campaign.pk)
+    return admin_client.post(path, {"file": SimpleUploadedFile("p.csv", content)}, follow=True)
+
+
+def test_columns_that_are_not_clear_are_asked_for(admin_client):
+    campaign = make_campaign()
+    page = uploaded(admin_client, campaign, b"Wer;Adresse\nAda;ada@example.com\n").content.decode()
+    assert "No column is called" in page
+    kept = ContactImport.objects.get()
+    choice = {"column-0": "name", "column-1": "email", "delimiter": ";"}
+    page = admin_client.post(at("campaign_import_columns", campaign.pk, kept.pk), choice, follow=True)
+    assert "Import 1 person" in page.content.decode()
+
+
+def test_a_guessed_encoding_is_told_and_can_be_chosen_anew(admin_client):
+    campaign = make_campaign()
+    page = uploaded(admin_client, campaign, "email;name\na@example.com;Ñandú\n".encode("cp1252"))
+    text = page.content.decode()
+    assert "The encoding is a guess." in text
+    assert "Central European (Windows-1250): Ńandú" in text
+    kept = ContactImport.objects.get()
+    choice = {"column-0": "email", "column-1": "name", "delimiter": ";", "encoding": "cp1250"}
+    admin_client.post(at("campaign_import_columns", campaign.pk, kept.pk), choice)
+    kept.refresh_from_db()
+    assert (kept.encoding, kept.state) == ("cp1250", "checked")
+
+
+def test_another_separator_divides_the_columns_anew(admin_client):
+    campaign = make_campaign()
+    uploaded(admin_client, campaign, b"email|a;b|name\nada@example.com|x;y|Ada\n")
+    kept = ContactImport.objects.get()
+    assert kept.delimiter == "|"
+    choice = {f"column-{n}": "" for n in range(3)} | {"delimiter": ";"}
+    page = admin_client.post(at("campaign_import_columns", campaign.pk, kept.pk), choice, follow=True)
+    assert "No column is called" in page.content.decode()
+    choice = {"column-0": "email", "column-1": "", "column-2": "name", "delimiter": "|"}
+    admin_client.post(at("campaign_import_columns", campaign.pk, kept.pk), choice)
+    kept.refresh_from_db()
+    assert (kept.state, kept.counts["new"]) == ("checked", 1)
+
+
 def test_a_hostile_file_is_refused_on_the_page(admin_client):
     path = at("campaign_import", make_campaign().pk)
-    response = admin_client.post(path, {"file": SimpleUploadedFile("p.csv", b"name\nAda\n")})
+    response = admin_client.post(path, {"file": SimpleUploadedFile("p.csv", b"email\nada\0@example.com\n")})
     assert response.status_code == 400
-    assert "email" in response.content.decode()
+    assert "NUL" in response.content.decode()
     assert admin_client.post(path).status_code == 400
 
 
@@ -201,8 +252,13 @@ def test_unknown_emails_are_sent_again_from_the_list(admin_client):
     with SmtpSink(Script(after_dot=[DROP])) as sink:
         send(queued_campaign(sink, people=1))
     data = {"action": "send_again", "_selected_action": [str(Delivery.objects.get().pk)]}
-    admin_client.post(at("delivery_changelist"), data)
+    page = admin_client.post(at("delivery_changelist"), data).content.decode()
+    assert "will get it twice" in page
+    assert "Send 1 email again" in page
+    assert Delivery.objects.get().state == "unknown"
+    admin_client.post(at("delivery_changelist"), {**data, "confirmed": "yes"})
     assert Delivery.objects.get().state == "queued"
+    assert AuditEntry.objects.get(action="sent unknown emails again").detail == {"emails": 1}
 
 
 def test_a_template_is_checked_on_save(admin_client):
@@ -296,6 +352,10 @@ def test_staff_without_the_permission_see_nothing(client, django_user_model):
     campaign = sent_campaign(people=1)
     kept = importing.keep(make_campaign(), b"email\na@example.com\n", filename="p")
     paths = [
+        at("campaign_course", campaign.pk),
+        at("campaign_unknown", campaign.pk),
+        at("campaign_preview_live", campaign.pk),
+        at("campaign_import_columns", kept.campaign_id, kept.pk),
         at("campaign_change", campaign.pk),
         at("campaign_move", campaign.pk, "cancel"),
         at("campaign_preview", campaign.pk),
@@ -317,6 +377,7 @@ def test_a_new_campaign_is_made(admin_client):
     account = make_account()
     guide, template = make_guide(account), make_template(account)
     data = {"account": account.pk, "name": "New", "guide": str(guide.pk), "template": str(template.pk)}
+    data |= no_parts()
     response = admin_client.post(at("campaign_add"), data)
     assert response.status_code == 302
     assert Campaign.objects.get().name == "New"
@@ -326,5 +387,6 @@ def test_a_guide_of_another_account_is_not_taken(admin_client):
     account = make_account()
     foreign, template = make_guide(make_account("other")), make_template(account)
     data = {"account": account.pk, "name": "New", "guide": str(foreign.pk), "template": str(template.pk)}
+    data |= no_parts()
     assert "another account" in admin_client.post(at("campaign_add"), data).content.decode()
     assert not Campaign.objects.exists()

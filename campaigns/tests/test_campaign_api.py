@@ -1,5 +1,6 @@
 """Campaigns through the public API, by their owner, and by a stranger."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -200,6 +201,41 @@ def test_a_hostile_file_is_refused_with_words(api, content):
     response = api.upload(f"{BASE}/{make_campaign().pk}/import", content)
     assert response.status_code == 400
     assert "file" in str(response.json())
+
+
+def test_a_caller_chooses_columns_encoding_and_separator(api):
+    campaign = make_campaign()
+    path = f"{BASE}/{campaign.pk}/import"
+    content = "Adresse|Wer|Ort\nada@example.com|Ñandú|Ulm\n".encode("cp1252")
+    assert "No column is called" in str(api.upload(path, content).json()["error"])
+    guessed = api.upload(path, content.replace(b"Adresse", b"E-Mail"), dry_run="true").json()["data"]
+    assert (guessed["encoding"], guessed["encoding_is_sure"]) == ("cp1252", False)
+    mapping = json.dumps({"Adresse": "email", "Wer": "name"})
+    chosen = {"mapping": mapping, "encoding": "cp1250", "delimiter": "|"}
+    response = api.upload(path, content, **chosen)
+    assert response.status_code == 202, response.content
+    data = response.json()["data"]
+    assert data["mapping"] == {"Adresse": "email", "Wer": "name", "Ort": ""}
+    assert (data["encoding"], data["encoding_is_sure"]) == ("cp1250", True)
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"mapping": "[]"}, {"mapping": "{"}, {"encoding": "rot13"}, {"delimiter": "x"}]
+)
+def test_choices_that_mean_nothing_are_told_by_field(api, chosen):
+    response = api.upload(f"{BASE}/{make_campaign().pk}/import", b"email\na@example.com\n", **chosen)
+    assert response.status_code == 400
+    assert next(iter(chosen)) in str(response.json()["error"])
+
+
+def test_rows_with_errors_are_downloaded_as_csv(api, stranger):
+    campaign = make_campaign()
+    kept = api.upload(f"{BASE}/{campaign.pk}/import", b"email,note\nbad,=1+1\na@example.com,x\n").json()
+    path = f"{BASE}/{campaign.pk}/imports/{kept['data']['id']}/errors.csv"
+    response = api.get(path)
+    assert response["Content-Type"].startswith("text/csv")
+    assert response.getvalue().decode().splitlines()[1].endswith("bad,'=1+1")
+    assert stranger.get(path).status_code == 404
 
 
 def test_an_import_without_a_file_is_refused(api):

@@ -38,7 +38,7 @@ def looks_like_zip(content: bytes) -> bool:
 
 
 def read_office(content: bytes) -> Found:
-    archive = _opened(content)
+    archive = opened(content)
     names = set(archive.namelist())
     if "word/document.xml" in names:
         return _read_docx(archive)
@@ -47,7 +47,8 @@ def read_office(content: bytes) -> Found:
     raise RefusedFile("It is a zip archive. Unpack it and upload the documents in it.")
 
 
-def _opened(content: bytes) -> zipfile.ZipFile:
+def opened(content: bytes) -> zipfile.ZipFile:
+    """The archive, once its parts are known to unpack to an honest size. Raises RefusedFile."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, ValueError, NotImplementedError):

@@ -33,4 +33,25 @@ async function follow(card) {
   }
 }
 
+// A part of the page that the server draws anew, like a chart. An open table stays open.
+const DRAW_SECONDS = 20;
+
+async function redraw(place) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, DRAW_SECONDS * 1000));
+    if (document.hidden) continue;
+    try {
+      const response = await fetch(place.dataset.refresh, { headers: { Accept: "text/html" } });
+      if (!response.ok || response.redirected) return;
+      const open = place.querySelector("details")?.open;
+      const drawn = new DOMParser().parseFromString(await response.text(), "text/html");
+      place.replaceChildren(...drawn.body.children);
+      if (open) place.querySelector("details")?.setAttribute("open", "");
+    } catch {
+      // Away for a moment: the last drawing stays.
+    }
+  }
+}
+
+for (const place of document.querySelectorAll("[data-refresh]")) redraw(place);
 for (const card of document.querySelectorAll("[data-progress]")) follow(card);

@@ -3,7 +3,6 @@
 `look(page, name)` is called at every page worth seeing; the screenshot script passes a camera.
 """
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,7 +75,12 @@ def start_campaign(page: Page, url: str, look: Look) -> None:
     page.get_by_role("button", name="Import 4 people").click()
     expect(page.locator("[data-figure=label]")).to_have_text("Done", timeout=60_000)
     page.get_by_role("link", name="To the campaign").click()
-    page.get_by_role("link", name=re.compile("^Start")).click()
+    look(page, "admin-builder")
+    page.get_by_role("link", name="Preview and test").click()
+    expect(page.get_by_role("heading", name="Who gets what, and when")).to_be_visible()
+    look(page, "admin-preview")
+    page.get_by_role("link", name="Back").click()
+    page.get_by_role("link", name="Start", exact=True).click()
     look(page, "admin-start-campaign")
     page.locator(".rc-card form button").click()
     expect(page.locator("dd[data-figure=sent]")).to_have_text("4", timeout=60_000)
@@ -163,6 +167,11 @@ def look_around(page: Page, url: str, look: Look) -> None:
     ):
         page.goto(f"{url}/admin/{path}")
         look(page, name)
+    page.goto(f"{url}/admin/campaigns/campaign/")
+    page.locator("#result_list a[href*='/change/']").first.click()
+    page.get_by_role("link", name="Progress over time").click()
+    expect(page.locator("svg.rc-chart")).to_be_visible()
+    look(page, "admin-progress")
     page.goto(f"{url}/admin/interviews/interview/?q=bilal")
     page.locator("#result_list a[href*='/change/']").first.click()
     look(page, "admin-interview")

@@ -1,0 +1,242 @@
+"""The builder's parts below a campaign: when emails may leave, what follows, and the A/B test."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
+from django.utils.dates import WEEKDAYS
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _l
+from unfold.admin import StackedInline, TabularInline
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+)
+
+from campaigns.api.campaigns import EDITABLE
+from campaigns.models import EmailTemplate, Schedule, SplitTest, Step
+from campaigns.models.schedules import EVERY_DAY, validate_holidays
+from config.api.models import Account
+from interviews.admin.guides import LinesField
+
+MINUTE, HOUR, DAY = 1, 60, 24 * 60  # minutes
+UNITS = ((DAY, _l("days")), (HOUR, _l("hours")), (MINUTE, _l("minutes")))
+
+
+class DelayWidget(forms.MultiWidget):
+    """A number and its unit."""
+
+    def __init__(self) -> None:
+        looks = {"class": "rc-delay"}
+        number = UnfoldAdminIntegerFieldWidget(attrs={"min": 1, "aria-label": _l("Delay, number"), **looks})
+        unit = UnfoldAdminSelectWidget(choices=UNITS, attrs={"aria-label": _l("Delay, unit"), **looks})
+        super().__init__([number, unit])
+
+    def decompress(self, value: Any) -> list[Any]:
+        if not isinstance(value, int):
+            return [None, DAY]
+        unit = next(unit for unit, _label in UNITS if value % unit == 0)
+        return [value // unit, unit]
+
+
+class DelayField(forms.MultiValueField):
+    """Minutes, written as a number of days, hours or minutes."""
+
+    def __init__(self, **options: Any) -> None:
+        most = timedelta(days=365)
+        number = forms.IntegerField(min_value=1, max_value=most // timedelta(minutes=1))
+        unit = forms.TypedChoiceField(choices=UNITS, coerce=int)
+        super().__init__([number, unit], widget=DelayWidget(), **options)
+
+    def compress(self, data_list: list[Any]) -> Any:
+        return data_list[0] * data_list[1] if data_list else None
+
+
+class WeekdaysField(forms.MultipleChoiceField):
+    """Days of the week; kept as digits, 1 for Monday."""
+
+    widget = UnfoldAdminCheckboxSelectMultipleWidget
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[(str(day + 1), WEEKDAYS[day]) for day in range(7)], **options)
+
+    def prepare_value(self, value: Any) -> Any:
+        return list(value) if isinstance(value, str) else value
+
+    def clean(self, value: Any) -> Any:
+        return "".join(sorted(super().clean(value)))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(sorted(initial or "") != sorted(data or []))
+
+
+class OwnTemplatesFormSet(BaseInlineFormSet):
+    """Templates of another account are not taken."""
+
+    template_field = "template"
+
+    def clean(self) -> None:
+        super().clean()
+        account_id = self.instance.account_id
+        for form in self.forms:
+            chosen = getattr(form, "cleaned_data", {}).get(self.template_field)
+            if chosen is not None and account_id and chosen.account_id != account_id:
+                form.add_error(self.template_field, _("This belongs to another account."))
+
+
+class _TemplateBFormSet(OwnTemplatesFormSet):
+    template_field = "template_b"
+
+
+class _OfCampaign:
+    """What all parts share: they can be changed as long as the campaign can, and list its own templates."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        # Set by CampaignAdmin.get_form, which comes first.
+        account: Account | None = getattr(request, "_campaign_account", None)
+        if db_field.related_model is EmailTemplate and account is not None:
+            options["queryset"] = EmailTemplate.objects.for_account(account)
+        return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_editable(obj) and super().has_add_permission(request, obj)  # type: ignore[misc]
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_editable(obj) and super().has_change_permission(request, obj)  # type: ignore[misc]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_editable(obj) and super().has_delete_permission(request, obj)  # type: ignore[misc]
+
+
+def _is_editable(campaign: Model | None) -> bool:
+    return campaign is None or getattr(campaign, "state", "") in EDITABLE
+
+
+class ScheduleForm(forms.ModelForm):
+    weekdays = WeekdaysField(label=_l("Weekdays"), initial=EVERY_DAY)
+    holidays = LinesField(
+        required=False,
+        label=_l("Holidays"),
+        validators=[],
+        help_text=_l("Days without emails, like 2026-12-25, one on each line."),
+    )
+
+    class Meta:
+        model = Schedule
+        fields = (
+            "send_from",
+            "send_until",
+            "weekdays",
+            "holidays",
+            "time_zone",
+            "max_emails",
+            "interval_minutes",
+            "daily_at",
+            "max_invitations_a_day",
+            "repeats_last_step",
+        )
+        labels = {
+            "send_from": _l("From"),
+            "send_until": _l("Until"),
+            "time_zone": _l("Time zone"),
+            "max_emails": _l("Most emails to one person"),
+            "interval_minutes": _l("Minutes between two emails"),
+            "daily_at": _l("New people are invited at"),
+            "max_invitations_a_day": _l("Most new people a day"),
+            "repeats_last_step": _l("Repeat the last follow-up"),
+        }
+
+    def clean_holidays(self) -> Any:
+        days = self.cleaned_data["holidays"]
+        validate_holidays(days)
+        return days
+
+
+class ScheduleInline(_OfCampaign, StackedInline):
+    model = Schedule
+    verbose_name = _l("Schedule")
+    form = ScheduleForm
+    extra, max_num = 1, 1
+    verbose_name_plural = _l("When emails may leave")
+    fieldsets = (
+        (None, {"fields": (("send_from", "send_until"), "weekdays", "holidays", "time_zone")}),
+        (
+            _l("Limits"),
+            {
+                "fields": (
+                    ("max_emails", "interval_minutes"),
+                    ("daily_at", "max_invitations_a_day"),
+                    "repeats_last_step",
+                )
+            },
+        ),
+    )
+
+
+class StepForm(forms.ModelForm):
+    delay_minutes = DelayField(label=_l("Delay"), initial=3 * DAY)
+
+    class Meta:
+        model = Step
+        fields = ("position", "template", "delay_minutes", "condition")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """In a table the heading of a column names its fields for the eye only."""
+        super().__init__(*args, **options)
+        for name in ("position", "template", "condition"):
+            if name in self.fields:
+                widget = self.fields[name].widget
+                # The admin wraps a choice of rows in the links beside it.
+                getattr(widget, "widget", widget).attrs["aria-label"] = self.fields[name].label
+
+
+class StepInline(_OfCampaign, TabularInline):
+    model = Step
+    form = StepForm
+    formset = OwnTemplatesFormSet
+    extra = 0
+    verbose_name_plural = _l(
+        "Follow-ups: each only to whoever has neither finished, replied nor unsubscribed"
+    )
+
+
+class SplitTestForm(forms.ModelForm):
+    class Meta:
+        model = SplitTest
+        fields = (
+            "subject_b",
+            "template_b",
+            "test_percent",
+            "metric",
+            "min_sample",
+            "decide_after_hours",
+            "is_automatic",
+        )
+        labels = {
+            "subject_b": _l("Subject of B"),
+            "template_b": _l("Template of B"),
+            "test_percent": _l("Percent in the test"),
+            "metric": _l("Better is more who"),
+            "min_sample": _l("Fewest emails of each"),
+            "decide_after_hours": _l("Hours before it is decided"),
+        }
+
+
+class SplitTestInline(_OfCampaign, StackedInline):
+    model = SplitTest
+    form = SplitTestForm
+    formset = _TemplateBFormSet
+    extra, max_num = 1, 1
+    verbose_name_plural = _l("A/B test of the invitation")
+    fieldsets = (
+        (None, {"fields": (("subject_b", "template_b"), ("test_percent", "metric"))}),
+        (_l("How the winner is chosen"), {"fields": (("min_sample", "decide_after_hours"), "is_automatic")}),
+    )
+
+
+INLINES: tuple[type[admin.options.InlineModelAdmin], ...] = (StepInline, ScheduleInline, SplitTestInline)

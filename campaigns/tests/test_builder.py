@@ -1,0 +1,180 @@
+"""The builder and the preview: a campaign put together on one page, and read as one of its people."""
+
+import pytest
+
+from campaigns.models import Campaign, Delivery, Schedule, SplitTest, Step
+from campaigns.tests.test_campaign_admin import at, no_parts
+from crm.consent import suppress
+from tests.factories import (
+    make_account,
+    make_campaign,
+    make_contact,
+    make_smtp_server,
+    make_template,
+)
+from tests.fakes.smtp_sink import SmtpSink
+
+pytestmark = pytest.mark.django_db
+
+
+def form_of(campaign, **parts):
+    own = {"name": campaign.name, "guide": str(campaign.guide_id), "template": str(campaign.template_id)}
+    return own | {"smtp_server": campaign.smtp_server_id or ""} | no_parts(**parts)
+
+
+def saved(admin_client, campaign, data):
+    response = admin_client.post(at("campaign_change", campaign.pk), data)
+    assert response.status_code == 302, response.context["errors"]
+    return Campaign.objects.get(pk=campaign.pk)
+
+
+def test_a_campaign_is_built_on_one_page(admin_client):
+    campaign = make_campaign(people=1)
+    reminder = make_template(campaign.account, name="Reminder")
+    data = form_of(campaign, steps=1, schedule=1, split_test=1) | {
+        "steps-0-position": "1",
+        "steps-0-template": str(reminder.pk),
+        "steps-0-delay_minutes_0": "3",
+        "steps-0-delay_minutes_1": "1440",
+        "steps-0-condition": "always",
+        "schedule-0-send_from": "09:00",
+        "schedule-0-send_until": "17:30",
+        "schedule-0-weekdays": ["1", "2", "5"],
+        "schedule-0-holidays": "2026-12-25\n2027-01-01",
+        "schedule-0-interval_minutes": "60",
+        "split_test-0-subject_b": "Ten minutes for us?",
+        "split_test-0-test_percent": "50",
+        "split_test-0-metric": "started",
+        "split_test-0-min_sample": "20",
+        "split_test-0-decide_after_hours": "24",
+    }
+    campaign = saved(admin_client, campaign, data)
+    assert (Step.objects.get().template, Step.objects.get().delay_minutes) == (reminder, 3 * 1440)
+    schedule = campaign.schedule
+    assert (str(schedule.send_from), schedule.weekdays) == ("09:00:00", "125")
+    assert schedule.holidays == ["2026-12-25", "2027-01-01"]
+    assert campaign.split_test.subject_b == "Ten minutes for us?"
+    page = admin_client.get(at("campaign_change", campaign.pk)).content.decode()
+    assert "2027-01-01" in page
+
+
+def test_parts_that_were_left_empty_are_not_made(admin_client):
+    campaign = make_campaign()
+    empty = {"schedule-0-weekdays": list("1234567"), "schedule-0-interval_minutes": "0"}
+    empty |= {"split_test-0-test_percent": "100", "split_test-0-metric": "started"}
+    empty |= {"split_test-0-min_sample": "100", "split_test-0-decide_after_hours": "72"}
+    saved(admin_client, campaign, form_of(campaign, schedule=1, split_test=1) | empty)
+    assert not Schedule.objects.exists()
+    assert not SplitTest.objects.exists()
+
+
+def test_a_wrong_holiday_is_told(admin_client):
+    campaign = make_campaign()
+    data = form_of(campaign, schedule=1) | {"schedule-0-weekdays": ["1"], "schedule-0-holidays": "Christmas"}
+    response = admin_client.post(at("campaign_change", campaign.pk), data)
+    assert "Write a list of dates like 2026-12-25." in response.content.decode()
+
+
+def test_a_template_of_another_account_is_not_taken_for_a_follow_up(admin_client):
+    campaign = make_campaign()
+    foreign = make_template(make_account("other"))
+    data = form_of(campaign, steps=1) | {
+        "steps-0-position": "1",
+        "steps-0-template": str(foreign.pk),
+        "steps-0-delay_minutes_0": "1",
+        "steps-0-delay_minutes_1": "60",
+        "steps-0-condition": "always",
+    }
+    assert admin_client.post(at("campaign_change", campaign.pk), data).status_code == 200
+    assert not Step.objects.exists()
+
+
+def test_what_has_started_is_not_built_anew(admin_client):
+    campaign = make_campaign(people=1, state="running")
+    Step.objects.create(campaign=campaign, template=campaign.template)
+    page = admin_client.get(at("campaign_change", campaign.pk)).content.decode()
+    assert 'name="steps-0-template"' not in page
+    assert "Follow-up" in page
+
+
+# --- Live preview -----------------------------------------------------------------------------------
+
+
+def live(admin_client, campaign, **query):
+    return admin_client.get(at("campaign_preview_live", campaign.pk), query).json()
+
+
+def test_the_preview_reads_as_a_chosen_person(admin_client):
+    campaign = make_campaign(people=1)
+    campaign.recipients.create(contact=make_contact(name="Zoë Łącka", email="zoe@example.com"))
+    assert live(admin_client, campaign, **{"as": "zoe@example.com"})["subject"].startswith("Zoë,")
+    assert live(admin_client, campaign)["subject"].startswith("Ada,")
+    assert "Nobody in this campaign" in live(admin_client, campaign, **{"as": "x@example.com"})["problem"]
+
+
+def test_the_preview_follows_the_form_before_it_is_saved(admin_client):
+    campaign = make_campaign(people=1)
+    other = make_template(campaign.account, subject="Another subject")
+    assert live(admin_client, campaign, template=str(other.pk))["subject"] == "Another subject"
+    assert Campaign.objects.get().template != other
+
+
+def test_the_preview_shows_no_template_of_another_account(admin_client):
+    campaign = make_campaign(people=1)
+    foreign = make_template(make_account("other"), subject="Secret")
+    assert live(admin_client, campaign, template=str(foreign.pk))["subject"] != "Secret"
+
+
+def test_the_preview_shows_version_b_and_the_follow_ups(admin_client):
+    campaign = make_campaign(people=1)
+    reminder = make_template(campaign.account, subject="A reminder")
+    Step.objects.create(campaign=campaign, template=reminder)
+    SplitTest.objects.create(campaign=campaign, subject_b="Version B")
+    assert live(admin_client, campaign, email="b")["subject"] == "Version B"
+    assert live(admin_client, campaign, email="step-1")["subject"] == "A reminder"
+    page = admin_client.get(at("campaign_preview", campaign.pk), {"email": "step-1"}).content.decode()
+    assert "A reminder" in page
+
+
+def test_a_preview_writes_nothing_and_its_links_lead_nowhere(admin_client):
+    campaign = make_campaign(people=1)
+    said = live(admin_client, campaign)
+    assert "this-is-only-a-preview" in said["html"]
+    assert not campaign.guide.interviews.exists()
+    assert not Delivery.objects.exists()
+
+
+def test_the_html_of_a_preview_runs_in_a_sandbox(admin_client):
+    campaign = make_campaign(people=1)
+    page = admin_client.get(at("campaign_preview", campaign.pk)).content.decode()
+    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in page
+    assert "allow-scripts" not in page
+
+
+def test_a_test_goes_out_as_the_chosen_email_and_person(admin_client):
+    with SmtpSink() as sink:
+        campaign = make_campaign(people=1, smtp_server=make_smtp_server(port=sink.port))
+        Step.objects.create(campaign=campaign, template=make_template(subject="{{ first_name }}, a reminder"))
+        data = {"to": "me@example.com", "email": "step-1", "recipient": campaign.recipients.get().pk}
+        admin_client.post(at("campaign_preview", campaign.pk), data)
+    assert sink.received[0].message["Subject"] == "[Test] Ada, a reminder"
+    assert not Delivery.objects.exists()
+
+
+def test_the_preview_says_who_is_skipped_and_why(admin_client):
+    campaign = make_campaign(people=2)
+    campaign.recipients.create(contact=make_contact(email="gone@example.com"))
+    suppress(campaign.account, "email", "gone@example.com", "unsubscribe")
+    page = admin_client.get(at("campaign_preview", campaign.pk)).content.decode()
+    assert "<b>2</b> people will get this email" in page
+    assert "1 skipped: Unsubscribed" in page
+
+
+def test_the_builder_needs_the_same_queries_however_many_people_there_are(
+    admin_client, django_assert_max_num_queries
+):
+    campaign = make_campaign(people=40)
+    for number in range(1, 4):
+        Step.objects.create(campaign=campaign, template=campaign.template, position=number)
+    with django_assert_max_num_queries(40):
+        admin_client.get(at("campaign_change", campaign.pk))
