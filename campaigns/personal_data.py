@@ -8,7 +8,15 @@ from django.core.files.base import ContentFile
 from django.db.models import Q
 
 from campaigns import csv_reading, forgetting, importing
-from campaigns.models import ContactImport, Delivery, EmailEvent, InboundEmail, Recipient, SentText
+from campaigns.models import (
+    ContactImport,
+    Delivery,
+    EmailContent,
+    EmailEvent,
+    InboundEmail,
+    Recipient,
+    SentText,
+)
 from crm.contacts import InvalidAddress, normalise_email
 from crm.models import Contact, ContactAddress
 
@@ -38,6 +46,7 @@ def collect(contact: Contact) -> dict[str, Any]:
         "campaigns": [
             {"campaign": one.campaign.name, "state": one.state, "fields": one.fields} for one in recipients
         ],
+        "own_texts": list(EmailContent.objects.filter(contact=contact).values_list("content", flat=True)),
     }
 
 
@@ -63,6 +72,7 @@ def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, in
     SentText.objects.filter(delivery__contact=contact).delete()
     deliveries, _kinds = Delivery.objects.filter(contact=contact).delete()
     recipients, _kinds = Recipient.objects.filter(contact=contact).delete()
+    EmailContent.objects.filter(contact=contact).delete()
     return {"emails": deliveries, "campaigns": recipients, "import_files": files, **received}
 
 

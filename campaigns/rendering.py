@@ -104,11 +104,17 @@ def skeleton_of(campaign: Campaign, template: EmailTemplate | None = None, *, su
 
     It reads the guide, its persona, account and template.
     """
-    guide, words = campaign.guide, words_of(template or campaign.template)
+    words = words_of(template or campaign.template)
+    return skeleton_with(campaign, replace(words, subject=subject or words.subject))
+
+
+def skeleton_with(campaign: Campaign, words: Words) -> Skeleton:
+    """The same in other words than a template's."""
+    guide = campaign.guide
     with translation.override(guide.language):
         label = _("Begin the interview")
     laid_out = lay_out(
-        replace(words, subject=subject or words.subject),
+        words,
         sender=sender_for(campaign.account, campaign.smtp_server),
         account=campaign.account,
         language=guide.language,

@@ -53,7 +53,7 @@ def begin(campaign_id: UUID) -> bool:
         state_reason="",
         error_streak=0,
     )
-    return begun and _wake(campaign_id)
+    return begun and wake(campaign_id)
 
 
 def pause(campaign_id: UUID, *, reason: str = "") -> bool:
@@ -63,10 +63,10 @@ def pause(campaign_id: UUID, *, reason: str = "") -> bool:
 
 def resume(campaign_id: UUID) -> bool:
     resumed = _move(campaign_id, State.RUNNING, start=[State.PAUSED], state_reason="", error_streak=0)
-    return resumed and _wake(campaign_id)
+    return resumed and wake(campaign_id)
 
 
-def _wake(campaign_id: UUID) -> bool:
+def wake(campaign_id: UUID) -> bool:
     from campaigns.tasks import run_campaign
 
     run_campaign.delay_on_commit(str(campaign_id))  # type: ignore[attr-defined]

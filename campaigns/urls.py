@@ -1,12 +1,13 @@
 """Paths of campaigns: its APIs and pages."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from campaigns import pages, tracking_pages
 from campaigns.api import campaigns, inbound, outbox, people, progress, schedules, templates, webhooks
 
 API = "api/v1"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("campaigns.marketing_urls")),
     path("u/<str:token>", pages.unsubscribe, name="unsubscribe"),
     path("t/<str:tag>.gif", tracking_pages.pixel, name="tracking-pixel"),
     path("t/<str:tag>", tracking_pages.link, name="tracking-link"),

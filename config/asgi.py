@@ -29,7 +29,8 @@ MODEL_BOUND = (
     r"/chat",
     r"/assistant/ask",
     r"/chat/send",
-    r"/chat/send/stream",
+    r"/chat/(?:interview|agent)/send/stream",
+    r"/interview/(?:process|kb-training)",  # waits for workers
     rf"/chat/{UUID}/send",
     r"/api/v1/knowledge/ask",
     r"/knowledge/ask/stream",

@@ -4,8 +4,11 @@ import logging
 import re
 
 SECRETS = (
-    # Capability paths: /i/<token>, /u/<token>, /sessions/validate/<token>; of tracking /t/<token>
-    (re.compile(r"(/(?:i|u|t|sessions/(?:validate|extend|revoke))/)[A-Za-z0-9_\-]{8,}"), r"\1…"),
+    # Capability paths: /i/<token>, /u/<token>, /sessions/validate/<token>, /s3/signed/<token>, /t/<token>
+    (
+        re.compile(r"(/(?:i|u|t|sessions/(?:validate|extend|revoke)|s3/signed)/)[A-Za-z0-9_:\-]{8,}"),
+        r"\1…",
+    ),
     (
         re.compile(r"([?&](?:token|ticket|key|session_token|signature|X-Amz-[A-Za-z]+)=)[^&\s\"']+", re.I),
         r"\1…",

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from config.api.marketing_words import SCHEMA_NAMES
 from config.databases import database_from_url
 from config.env import from_process, kept_secret
 from config.looks import UNFOLD as UNFOLD
@@ -37,6 +38,7 @@ ALLOWED_HOSTS = ENV.words("ALLOWED_HOSTS") or sorted({*LOOPBACK_HOSTS, PUBLIC_HO
 CSRF_TRUSTED_ORIGINS = ENV.words("CSRF_TRUSTED_ORIGINS") or ([PUBLIC_BASE_URL] if SECURE else [])
 CORS_ALLOWED_ORIGINS = ENV.words("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_CREDENTIALS = False
+CORS_EXPOSE_HEADERS = ["Link", "Retry-After", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 # How many proxies in front of us write X-Forwarded-For; 0 ignores the header.
 TRUSTED_PROXIES = ENV.whole("TRUSTED_PROXIES", 0, most=8)
 
@@ -252,6 +254,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TalkStatusEnum": "crm.models.Conversation.Status",
         "PersonaStatusEnum": "personas.models.Persona.Status",
+        **SCHEMA_NAMES,
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -322,6 +325,7 @@ EMBEDDING_PROVIDER = ENV.text("RAPPORT_EMBEDDINGS", "openai" if OPENAI_API_KEY e
 
 # --- How lower apps act through higher ones (docs/architecture.md) ---------------------------
 CHANNELS = {"email": "campaigns.sending.EmailChannel"}
+INVITER = "campaigns.standing.interview_with"  # makes the interview that another program asks for
 PERSONAL_DATA = [
     "campaigns.personal_data",
     "interviews.personal_data",

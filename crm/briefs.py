@@ -48,7 +48,7 @@ NEARLY_OVER = 0.8
 def plan(brief: Brief | Mapping[str, Any], talk: Sequence[Said], *, now: datetime) -> TurnPlan:
     """What to say next. The person's last message carries what it was recognised as (`act`, `question_key`).
 
-    An empty talk gives the greeting with the first question.
+    A talk in which the persona said nothing yet gives the greeting with the first question.
     """
     the_brief = brief if isinstance(brief, Brief) else Brief.from_json(brief)
     turn = _Turn(the_brief, stand(the_brief, talk), now)
@@ -124,6 +124,9 @@ class _Turn:
     def go_on(self, last: Said) -> TurnPlan:
         if last.act == "stop":
             return self.close("stopped")
+        if not self.standing.spoken:
+            # Where the person speaks first (a talk begun by another program), nothing was asked yet.
+            return self.greet()
         if self._is_over():
             return self.close("completed" if not self._open_questions() else "limit")
         steps: Mapping[str, Callable[[Said], TurnPlan]] = {

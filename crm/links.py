@@ -14,6 +14,7 @@ from django.utils import timezone
 from crm.models import AccessLink
 
 COOKIE = "rapport_link"
+LABEL_COOKIE = "rapport_label"
 
 
 def open_link(token: str, purpose: str) -> AccessLink | None:
@@ -74,12 +75,21 @@ def cookies_of(request_or_scope: HttpRequest | Mapping[str, Any]) -> Mapping[str
     return {name: morsel.value for name, morsel in jar.items()}
 
 
-def remember(response: HttpResponseBase, token: str, link: AccessLink) -> None:
-    """Keeps the token in the browser, sent only with requests of this one conversation."""
+def remember(response: HttpResponseBase, token: str, link: AccessLink, *, label_path: str = "") -> None:
+    """Keeps the token in the browser, sent only with requests of this one conversation.
+
+    With `label_path` also with those of the conversation's address by its label, and nothing below it.
+    """
+    _keep(response, COOKIE, token, path=f"/chat/{link.conversation_id}", link=link)
+    if label_path:
+        _keep(response, LABEL_COOKIE, token, path=label_path, link=link)
+
+
+def _keep(response: HttpResponseBase, name: str, token: str, *, path: str, link: AccessLink) -> None:
     response.set_cookie(  # type: ignore[attr-defined]
-        COOKIE,
+        name,
         token,
-        path=f"/chat/{link.conversation_id}",
+        path=path,
         expires=link.expires_at,
         httponly=True,
         secure=settings.SECURE,

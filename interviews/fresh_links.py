@@ -33,7 +33,7 @@ def email_fresh_link(reference: str) -> bool:
         channel("email").send(
             interview.contact,
             purpose=Purpose.TRANSACTIONAL,
-            content=_content(interview, _way_in(interview)),
+            content=_content(interview, starting.another_invitation(interview).url),
             key=key,
         )
     return True
@@ -82,20 +82,6 @@ def _of_label(label: str) -> Interview | None:
         "account", "guide", "contact", "conversation__persona"
     ).first()
     return found
-
-
-def _way_in(interview: Interview) -> str:
-    """The link's URL. An invitation that ran out lives again; otherwise links in use stay as they are."""
-    now = timezone.now()
-    if interview.state == Interview.State.EXPIRED or (interview.expires_at and interview.expires_at <= now):
-        return starting.renew(interview.pk).url
-    _row, token = AccessLink.issue(
-        interview.contact,
-        AccessLink.Purpose.CONVERSATION,
-        conversation=interview.conversation,
-        expires_at=interview.expires_at,
-    )
-    return starting.url_of(token)
 
 
 def _content(interview: Interview, url: str) -> Content:

@@ -178,7 +178,17 @@ class Interview(models.Model):
     document = models.ForeignKey(
         Document, null=True, blank=True, on_delete=models.SET_NULL, related_name="interviews"
     )
+    # Where its transcript goes, when the account named another place than the guide's for this one.
+    collection = models.ForeignKey(
+        Collection, null=True, blank=True, on_delete=models.SET_NULL, related_name="interviews"
+    )
+    # A few words for lists of transcripts, and under which heading they stand (interviews/summarising.py).
+    title = models.CharField(max_length=200, blank=True)
+    subheading = models.CharField(max_length=300, blank=True)
+    category = models.CharField(max_length=80, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    # When the account asked for it to start (POST /interview/start). The person has not agreed by that.
+    requested_at = models.DateTimeField(null=True, blank=True)
     invited_at = models.DateTimeField(default=timezone.now)
     opened_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -197,6 +207,10 @@ class Interview(models.Model):
             models.Index(fields=["account", "-invited_at"], name="interview_newest"),
             models.Index(fields=["account", "state", "-invited_at"], name="interview_by_state"),
             models.Index(fields=["guide", "state"], name="interview_of_guide"),
+            # the documented lists of transcripts: an account's, newest first, or under one heading
+            models.Index(
+                fields=["account", "-completed_at"], condition=~Q(pdf=""), name="interview_with_pdf"
+            ),
             # the sweep: links that ran out
             models.Index(
                 fields=["expires_at"], condition=Q(state__in=["invited", "opened"]), name="interview_expiry"

@@ -17,7 +17,7 @@ from config.api.security import capability_page
 from config.api.throttling import take
 from crm import erasure, links
 from crm.models import AccessLink
-from interviews import accents, fresh_links, starting
+from interviews import accents, fresh_links, sessions, starting
 from interviews.downloads import pdf_response
 from interviews.entering import no_way_in, recipient_page
 from interviews.models import Interview
@@ -68,8 +68,32 @@ def open_invitation(request: HttpRequest, token: str) -> HttpResponseBase:
 @require_GET
 @capability_page
 def labelled(request: HttpRequest, label: str) -> HttpResponseBase:
-    """A cookie is sent to its conversation's own address alone, so even its holder is a stranger."""
-    return no_way_in(request, label, status=404)
+    """The documented address of a chat. The label alone opens nothing: a link in it, or its cookie, does."""
+    token = request.GET.get("token", "") or request.COOKIES.get(links.LABEL_COOKIE, "")
+    link = links.find(token, AccessLink.Purpose.CONVERSATION)
+    interview = _labelled_interview(link, label) if link is not None else None
+    if link is None or interview is None:
+        return no_way_in(request, label, status=404)
+    if not links.is_in_force(link):
+        return no_way_in(request, label, status=410)
+    links.open_link(token, AccessLink.Purpose.CONVERSATION)
+    starting.mark_opened(interview.pk)
+    response = redirect("interview-page", link.conversation_id)
+    links.remember(response, token, link, label_path=sessions.path_of(sessions.label_of(interview)))
+    return response
+
+
+def _labelled_interview(link: AccessLink, label: str) -> Interview | None:
+    """The interview of the link, when the label is its own."""
+    if link.conversation_id is None:
+        return None
+    rows = sessions.interviews_of(link.account).filter(conversation_id=link.conversation_id)
+    interview: Interview | None = rows.first()
+    try:
+        named = str(sessions.read_label(label))
+    except sessions.BadLabel:
+        return None
+    return interview if interview is not None and sessions.label_of(interview) == named else None
 
 
 @require_POST

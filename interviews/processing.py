@@ -135,7 +135,7 @@ def run_step(step_id: int) -> bool:
     if step is None:
         return False
     interview = Interview.objects.select_related(
-        "account", "guide__collection", "contact", "conversation__persona"
+        "account", "guide__collection", "collection", "contact", "conversation__persona"
     ).get(pk=step.interview_id)
     try:
         result = WORK[step.name](interview, step)

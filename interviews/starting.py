@@ -134,9 +134,17 @@ def mark_opened(interview_id: UUID) -> bool:
     return Interview.objects.filter(pk=interview_id).move(State.OPENED, since=[State.INVITED])
 
 
-def begin(interview_id: UUID, *, consent_evidence: dict[str, Any], now: datetime | None = None) -> Interview:
+def begin(
+    interview_id: UUID,
+    *,
+    consent_evidence: dict[str, Any],
+    source: str = "landing page",
+    with_greeting: bool = True,
+    now: datetime | None = None,
+) -> Interview:
     """The person agreed: freeze the guide, keep the consent, greet. Posted twice, it began once.
 
+    Without a greeting, the reply to the person's first message greets.
     Raises MoveRefused when the invitation ran out or the interview is over, Interview.DoesNotExist.
     """
     at = now or timezone.now()
@@ -155,7 +163,10 @@ def begin(interview_id: UUID, *, consent_evidence: dict[str, Any], now: datetime
             consent_version=interview.guide.consent_version,
         )
         if won:
-            _open_talk(interview, frozen, evidence=consent_evidence, at=at)
+            _open_talk(interview, frozen, at=at)
+            _keep_consent(interview, source=source, evidence=consent_evidence, at=at)
+            if with_greeting:
+                _greet(interview, frozen, at=at)
     interview.refresh_from_db()
     if interview.state != State.STARTED:
         raise MoveRefused(_("This interview cannot begin any more."))
@@ -169,27 +180,31 @@ def _refuse_late(interview: Interview, *, at: datetime) -> None:
         raise MoveRefused(_("This interview has already been held."))
 
 
-def _open_talk(
-    interview: Interview, frozen: dict[str, Any], *, evidence: dict[str, Any], at: datetime
-) -> None:
+def _open_talk(interview: Interview, frozen: dict[str, Any], *, at: datetime) -> None:
     conversation = interview.conversation
     talk.reopen(conversation)
     Conversation.objects.filter(pk=conversation.pk).update(brief=frozen["brief"], last_activity_at=at)
     conversation.brief = frozen["brief"]
+    _note(interview, "interview_started", f"Began the interview “{interview.guide.name}”", at=at)
+
+
+def _keep_consent(interview: Interview, *, source: str, evidence: dict[str, Any], at: datetime) -> None:
     consent.record(
         interview.contact,
         Channel.WEB,
         Purpose.INTERVIEW,
         given=True,
-        source="landing page",
+        source=source,
         text_version=interview.guide.consent_version,
         evidence=evidence,
         at=at,
     )
-    _note(interview, "interview_started", f"Began the interview “{interview.guide.name}”", at=at)
+
+
+def _greet(interview: Interview, frozen: dict[str, Any], *, at: datetime) -> None:
     with translation.override(interview.guide.language):
         plan = briefs.plan(briefs.Brief.from_json(frozen["brief"]), (), now=at)
-    talk.say(conversation, plan.say, plan=plan)
+    talk.say(interview.conversation, plan.say, plan=plan)
 
 
 def decline(interview_id: UUID, *, now: datetime | None = None) -> Interview:
@@ -203,6 +218,33 @@ def decline(interview_id: UUID, *, now: datetime | None = None) -> Interview:
     if interview.state != State.DECLINED:
         raise MoveRefused(_("This interview cannot be declined any more."))
     return interview
+
+
+def call_off(interview_id: UUID, *, now: datetime | None = None) -> bool:
+    """The account asks no more for an interview that has not begun. True for the caller that ended it."""
+    at = now or timezone.now()
+    with transaction.atomic():
+        interview = _read(interview_id)
+        if not Interview.objects.filter(pk=interview.pk).move(State.DECLINED, since=BEFORE_BEGIN, at=at):
+            return False
+        title = f"Called off the interview “{interview.guide.name}”"
+        timeline.write(interview.contact, "interview_called_off", title, ref=interview.ref, at=at)
+    return True
+
+
+def new_token(interview: Interview) -> str:
+    """Of one more link to an interview; those that are in use go on."""
+    link, token = _link(interview.conversation, expires_at=interview.expires_at)
+    link.save(force_insert=True)
+    return token
+
+
+def another_invitation(interview: Interview) -> Invitation:
+    """One more way in to an interview. One that ran out lives again."""
+    if has_run_out(interview):
+        return renew(interview.pk)
+    token = new_token(interview)
+    return Invitation(interview, token, url_of(token))
 
 
 def reopen_for_correction(interview_id: UUID, *, now: datetime | None = None) -> Interview:
@@ -252,6 +294,11 @@ def renew(interview_id: UUID, *, days: int | None = None, now: datetime | None =
         )
     interview.refresh_from_db()
     return Invitation(interview, token, url_of(token))
+
+
+def has_run_out(interview: Interview) -> bool:
+    expires_at = interview.expires_at
+    return interview.state == State.EXPIRED or (expires_at is not None and expires_at <= timezone.now())
 
 
 def expire_due(*, now: datetime | None = None, limit: int = 500) -> int:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from interviews import transcripts
 from interviews.models import Interview, ProcessingStep
 from interviews.records import person_of, sections_of, transcript_of
+from interviews.summarising import summarise
 from knowledge import ingestion
 from knowledge.models import Collection, Document
 
@@ -75,7 +76,10 @@ def store(interview: Interview, step: ProcessingStep) -> Result:
 
 def remember(interview: Interview, step: ProcessingStep) -> Result:
     """Give the transcript to the knowledge, and wait until it has been read. Raises NotYet, StepFailed."""
-    document = _given_before(step) or _give(interview)
+    document = _given_before(step)
+    if document is None:
+        summarise(interview)
+        document = _give(interview)
     if document.state == Document.State.READY:
         spool_file(interview.pk).unlink(missing_ok=True)
         return {"document": str(document.pk), "passages": document.chunk_count}
@@ -120,8 +124,10 @@ def _remove_earlier(interview: Interview, document: Document) -> None:
 
 
 def collection_of(interview: Interview) -> Collection:
-    """The guide's collection; when it names none, one is made for the guide."""
+    """The one named for this interview, else the guide's; when it names none, one is made for the guide."""
     guide = interview.guide
+    if interview.collection is not None:
+        return interview.collection
     if guide.collection is not None:
         return guide.collection
     collection, _made = Collection.objects.get_or_create(

@@ -17,5 +17,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "api/v1/interviews/<uuid:interview_id>/process", InterviewProcess.as_view(), name="interview-process"
     ),
+    path("", include("interviews.marketing_urls")),
     path("", include("interviews.page_urls")),
 ]

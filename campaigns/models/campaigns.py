@@ -191,6 +191,10 @@ class Recipient(models.Model):
     last_sent_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
     stop_reason = models.CharField(max_length=12, choices=Stop, blank=True)
+    # What the account told us of their email (PUT /emails/…/status): shown until we know something later.
+    reported_status = models.CharField(max_length=12, blank=True)
+    reported_error = models.CharField(max_length=1000, blank=True)
+    reported_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = RecipientQuerySet.as_manager()

@@ -5,6 +5,7 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
 
+from campaigns import addresses
 from config.tests.every_url import ours
 from config.tests.public_paths import BOUNDED_LISTS, CAPABILITY_PREFIXES, PUBLIC
 from tests.factories import (
@@ -19,6 +20,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+EMAIL = "ada@example.com"
 METHODS = ("get", "post", "put", "patch", "delete")
 # Answers that tell a stranger nothing.
 REFUSALS = {401, 403}
@@ -116,10 +118,11 @@ def known():
     from interviews.starting import invite
 
     account = make_account("acme")
-    guide, contact = make_guide(account), make_contact(account)
+    guide, contact = make_guide(account), make_contact(account, email=EMAIL)
     make_campaign(account, people=1)
     make_collection(account)
     invite(guide, contact)
+    addresses.add(account, EMAIL)
     ids = {}
     for model in apps.get_models():
         if (row := model._default_manager.first()) is not None:
@@ -127,6 +130,36 @@ def known():
             ids[f"admin/{model._meta.app_label}/{model._meta.model_name}/object_id"] = str(row.pk)
     ids["template_id"] = ids["emailtemplate_id"]
     return ids
+
+
+LABELS = {
+    "user_id": "acme",
+    "email": EMAIL,
+    "session_id": f"acme+{EMAIL}",
+    "token": f"acme-{EMAIL}",
+    "label": f"acme+{EMAIL}",
+}
+
+
+def test_what_an_account_calls_its_people_is_not_there_for_another(known):
+    """The labels of the marketing API: names, guessed by anybody, that open nothing."""
+    stranger = Client(raise_request_exception=False, headers=bearer(make_key(make_account("other"))))
+    # A session of the CRM API is asked for by its token, which nobody can guess: "no" is an answer there.
+    named = [
+        address
+        for address in ours(LABELS)
+        if any(value in address.path for value in LABELS.values())
+        and not address.pattern.startswith("/sessions/")
+    ]
+    assert len(named) > 25
+    told = []
+    for address in named:
+        for method in METHODS:
+            answer = stranger.generic(method.upper(), address.path, b"{}", content_type="application/json")
+            # A path of its own form is refused before anybody looks, as is a credential in its place.
+            if answer.status_code not in {404, 405, 400, 401, 410, 415, 422}:
+                told.append(f"{method} {address.pattern} {answer.status_code}")
+    assert not told, "answer about another account's people:\n" + "\n".join(told)
 
 
 def test_the_ids_of_another_account_are_not_there(known):
@@ -175,7 +208,10 @@ def ours_to_try(known):
 def test_no_view_answers_500_to_junk(callers, caller, known):
     broken = [
         failed
-        for address in sorted({*ours_to_try({}), *ours_to_try(known)}, key=lambda address: address.path)
+        for address in sorted(
+            {*ours_to_try({}), *ours_to_try(known), *ours_to_try({**known, **LABELS})},
+            key=lambda address: address.path,
+        )
         if (failed := first_failure(callers[caller], address))
     ]
     assert not broken, "\n".join(broken)

@@ -232,6 +232,14 @@ async def _events(
 
 async def pieces(message_id: int) -> AsyncIterator[str]:
     """The words of a reply as they come; "" when there were none for a while."""
+    async with aclosing(cast(Any, events_of(message_id))) as events:
+        async for event in events:
+            if event is None or isinstance(event, replies.Piece):
+                yield event.text if event is not None else ""
+
+
+async def events_of(message_id: int) -> AsyncIterator[replies.ReplyEvent | None]:
+    """What happens to a reply, to its end; None when nothing did for a while."""
     events = cast(Any, replies.stream_reply(message_id))
     async with aclosing(events) as source:
         waiting = asyncio.ensure_future(anext(source, None))
@@ -241,8 +249,7 @@ async def pieces(message_id: int) -> AsyncIterator[str]:
                 event = waiting.result() if done else None
                 if done and event is None:
                     return
-                if not done or isinstance(event, replies.Piece):
-                    yield event.text if isinstance(event, replies.Piece) else ""
+                yield event
                 if done:
                     waiting = asyncio.ensure_future(anext(source, None))
         finally:
