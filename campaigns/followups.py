@@ -13,7 +13,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns import capping, claiming, queueing, reasons, rendering, scheduling, stopping
+from campaigns import capping, queueing, reasons, rendering, scheduling, stopping
+from campaigns.events import note
 from campaigns.inviting import Desk, desk_of, locked, more_ways_in, put_off
 from campaigns.models import Campaign, Delivery, EmailEvent, Recipient
 from campaigns.models.campaigns import RecipientQuerySet
@@ -75,7 +76,7 @@ def _cancel_queued(recipient_ids: Sequence[int], reason: str) -> None:
     still = Delivery.objects.filter(pk__in=ids, state__in=[State.QUEUED, State.DEFERRED])
     still.update(state=State.CANCELLED, rendered="", last_reply=reason)
     gone = Delivery.objects.filter(pk__in=ids, state=State.CANCELLED).values_list("pk", flat=True)
-    claiming.note(list(gone), EmailEvent.Kind.CANCELLED, detail=reason)
+    note(list(gone), EmailEvent.Kind.CANCELLED, detail=reason)
 
 
 def plan_again(campaign: Campaign) -> int:

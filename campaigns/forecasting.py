@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from campaigns import inviting, scheduling
+from campaigns import reasons, scheduling
 from campaigns.models import Campaign, Recipient, Step
 from campaigns.scheduling import Plan
 from crm.contacts import email_of
@@ -35,10 +35,10 @@ def forecasts(
     Contacts and their addresses should be prefetched.
     """
     plan = scheduling.plan_of(campaign)
-    reasons = inviting.reasons_against(campaign, [person.contact for person in people])
+    against = reasons.against_inviting(campaign, [person.contact for person in people])
     found = []
     for person in people:
-        reason = reasons.get(person.contact_id, "") or person.skip_reason
+        reason = against.get(person.contact_id, "") or person.skip_reason
         begin = at + _days_later(plan, ahead)
         found.append(_of(person, plan, begin=begin, reason=reason))
         ahead += not reason

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import outcomes
+from campaigns import outcomes, settling
 from campaigns.models import Delivery, EmailEvent, Recipient
 from crm import consent, timeline
 from crm.models import Contact, Suppression, TimelineEntry
@@ -138,7 +138,7 @@ def _suppress(delivery: Delivery, reason: str, heard: Heard, *, purpose: str = "
 
 def _write(delivery: Delivery, kind: str, title: str, heard: Heard) -> None:
     ref = {"kind": "delivery", "id": str(delivery.pk)}
-    if conversation := outcomes.conversation_of(delivery):
+    if conversation := settling.conversation_of(delivery):
         ref["conversation"] = str(conversation)
     timeline.write(
         delivery.contact,

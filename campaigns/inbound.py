@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import arrivals, bounces, hearing, mail_reading, matching, outcomes, recognising
+from campaigns import arrivals, bounces, hearing, mail_reading, matching, recognising, settling
 from campaigns.bounces import Report, Verdict
 from campaigns.hearing import Heard
 from campaigns.mail_reading import Mail
@@ -209,7 +209,7 @@ def _write(email: InboundEmail) -> None:
     """A line on the contact's timeline; read anew, it is not written twice."""
     assert email.contact is not None
     ref = {"kind": "inbound_email", "id": str(email.pk)}
-    if email.delivery is not None and (conversation := outcomes.conversation_of(email.delivery)):
+    if email.delivery is not None and (conversation := settling.conversation_of(email.delivery)):
         ref["conversation"] = str(conversation)  # so that it goes when that talk is erased
     if TimelineEntry.objects.filter(contact=email.contact, kind="email_received", ref=ref).exists():
         return

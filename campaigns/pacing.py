@@ -84,7 +84,7 @@ def counted(counts: Counts, limits: Limits, now: float, emails: int) -> Counts:
     """The counts after so many more; what counts no longer is left out."""
     after: Counts = {}
     for window in limits:
-        bins = dict(map(tuple, _merged(_live(counts, window, now))))
+        bins = {number: count for number, count in _merged(_live(counts, window, now))}
         current = int(now / window.bin_seconds)
         bins[current] = bins.get(current, 0) + emails
         after[window.name] = [[number, count] for number, count in sorted(bins.items())]

@@ -107,3 +107,7 @@ def conversations_of(deliveries: Sequence[Delivery]) -> dict[UUID, UUID]:
             if asked[str(interview)].account_id == account:
                 talks[asked[str(interview)].pk] = talk
     return talks
+
+
+def conversation_of(delivery: Delivery) -> UUID | None:
+    return conversations_of([delivery]).get(delivery.pk)

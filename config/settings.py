@@ -324,7 +324,7 @@ DAILY_USD = ENV.whole("RAPPORT_DAILY_USD", 0)
 EMBEDDING_PROVIDER = ENV.text("RAPPORT_EMBEDDINGS", "openai" if OPENAI_API_KEY else "")
 
 # --- How lower apps act through higher ones (docs/architecture.md) ---------------------------
-CHANNELS = {"email": "campaigns.sending.EmailChannel"}
+CHANNELS = {"email": "campaigns.email_channel.EmailChannel"}
 INVITER = "campaigns.standing.interview_with"  # makes the interview that another program asks for
 PERSONAL_DATA = [
     "campaigns.personal_data",

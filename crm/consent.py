@@ -92,7 +92,8 @@ def blocked(account: Account, channel: str, addresses: Iterable[str], *, purpose
     by_digest: dict[str, list[str]] = {}
     for address in addresses:
         by_digest.setdefault(address_digest(channel, address), []).append(address)
-    digests, found = list(by_digest), {}
+    digests = list(by_digest)
+    found: dict[str, str] = {}
     for start in range(0, len(digests), 500):
         rows = _suppressions(account, channel, purpose).filter(
             address_digest__in=digests[start : start + 500]

@@ -190,7 +190,7 @@ class StepForm(forms.ModelForm):
         super().__init__(*args, **options)
         for name in ("position", "template", "condition"):
             if name in self.fields:
-                widget = self.fields[name].widget
+                widget: Any = self.fields[name].widget
                 # The admin wraps a choice of rows in the links beside it.
                 getattr(widget, "widget", widget).attrs["aria-label"] = self.fields[name].label
 

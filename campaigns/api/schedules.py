@@ -46,7 +46,7 @@ class _OfAccount(serializers.ModelSerializer):
         return fields
 
 
-class StepSerializer(_OfAccount):
+class FollowUpSerializer(_OfAccount):
     template = serializers.PrimaryKeyRelatedField(queryset=EmailTemplate.objects.none())
     condition = serializers.ChoiceField(choices=Step.Condition.choices, default=Step.Condition.ALWAYS)
 
@@ -57,7 +57,7 @@ class StepSerializer(_OfAccount):
 
 
 class StepsSerializer(serializers.Serializer):
-    steps = StepSerializer(many=True, help_text="In their order; the invitation is not one of them.")
+    steps = FollowUpSerializer(many=True, help_text="In their order; the invitation is not one of them.")
 
     def validate_steps(self, steps: list[Any]) -> list[Any]:
         if len(steps) > MOST_STEPS:
@@ -151,7 +151,7 @@ class StepsView(APIView):
     @extend_schema(operation_id="campaigns_steps", summary="The follow-ups", responses=StepsResponse)
     def get(self, request: Request, campaign_id: UUID) -> Response:
         steps = campaign_of(request, campaign_id).steps.all()
-        return success(request, {"steps": StepSerializer(steps, many=True).data})
+        return success(request, {"steps": FollowUpSerializer(steps, many=True).data})
 
     @extend_schema(
         operation_id="campaigns_set_steps",

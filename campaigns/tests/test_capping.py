@@ -6,6 +6,7 @@ import pytest
 import time_machine
 
 from campaigns import capping, followups, inviting, sending, states, tasks
+from campaigns.email_channel import EmailChannel
 from campaigns.models import Delivery, Recipient
 from campaigns.tests.following import DAY, START, after, stepped_campaign, steps_sent
 from config.api.models import Account
@@ -79,10 +80,10 @@ def test_two_emails_in_the_queue_do_not_hold_each_other(clock):
 def test_what_a_person_asked_for_is_neither_counted_nor_held(clock):
     contact = capped(1)
     asked = Content(subject="Your link", text="Here it is.")
-    sending.EmailChannel().send(contact, purpose="transactional", content=asked, key="a")
+    EmailChannel().send(contact, purpose="transactional", content=asked, key="a")
     campaign = campaign_with(contact, delays=[])
     after(clock, minutes=1)
-    sending.EmailChannel().send(contact, purpose="transactional", content=asked, key="b")
+    EmailChannel().send(contact, purpose="transactional", content=asked, key="b")
     assert steps_sent(campaign) == {0: 1}
     assert Delivery.objects.filter(state="sent").count() == 3
 

@@ -4,9 +4,9 @@ import pytest
 from django.db import connection
 
 from campaigns import inviting, outbox, sending, states, tasks
+from campaigns.email_channel import CannotSendError
 from campaigns.lanes import POOL
 from campaigns.models import Campaign, Delivery
-from campaigns.sending import CannotSendError
 from campaigns.tests.running import states_of
 from crm.channels import Attachment, Content, channel
 from crm.consent import suppress

@@ -23,7 +23,7 @@ PATIENCE = 20.0  # seconds that a call works on its file; a longer one goes on i
 SHOWN_ERRORS = 100
 
 
-class UploadSerializer(serializers.Serializer):
+class AddressFileSerializer(serializers.Serializer):
     file = serializers.FileField()
 
 
@@ -49,7 +49,7 @@ class EmailUpload(APIView):
     @extend_schema(
         operation_id="emails_upload",
         summary="Put the people of a CSV file on the account's list; good rows count, bad ones are reported",
-        request={"multipart/form-data": UploadSerializer},
+        request={"multipart/form-data": AddressFileSerializer},
         parameters=[OpenApiParameter("user_id", OpenApiTypes.STR, required=True)],
         responses=UploadedSerializer,
     )
@@ -57,7 +57,7 @@ class EmailUpload(APIView):
         query = UserSerializer(data=body_or_query(request, ("user_id",)))
         query.is_valid(raise_exception=True)
         account = account_in(request, query.validated_data["user_id"])
-        form = UploadSerializer(data=request.data)
+        form = AddressFileSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         upload = form.validated_data["file"]
         if upload.size > csv_reading.MAX_BYTES:
@@ -81,7 +81,7 @@ def _imported(campaign: Campaign, kept: ContactImport) -> dict[str, Any]:
     before = campaign.recipients.count()
     importing.start(kept)
     ends_at = time.monotonic() + PATIENCE
-    while importing.run(kept.pk, seconds=max(0.1, ends_at - time.monotonic())):
+    while importing.go_on(kept.pk, seconds=max(0.1, ends_at - time.monotonic())):
         if time.monotonic() >= ends_at:
             break
     kept.refresh_from_db()
