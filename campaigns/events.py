@@ -11,8 +11,8 @@ from campaigns.models import Delivery, EmailEvent
 
 ROWS = 500  # in one statement
 INSERT = """
-INSERT INTO campaigns_emailevent (delivery_id, at, kind, detail)
-SELECT id, {at}, %s, {detail} FROM campaigns_delivery WHERE id IN ({ids})
+INSERT INTO campaigns_emailevent (delivery_id, at, kind, detail, source, source_id, is_bot)
+SELECT id, {at}, %s, {detail}, '', '', FALSE FROM campaigns_delivery WHERE id IN ({ids})
 """
 
 
