@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from campaigns import importing, inviting, sending, states
 from campaigns.admin.looks import moment
+from campaigns.admin.servers import LIMITS
 from campaigns.models import Campaign, ContactImport, Delivery, EmailTemplate, SmtpServer
 from campaigns.tests.running import queued_campaign, send
 from config.api.models import AuditEntry
@@ -288,6 +289,7 @@ def server_form(**changes):
         "new_password": "",
         "from_email": "a@example.com",
         "max_connections": 2,
+        **dict.fromkeys(LIMITS, 0),
         "is_active": "on",
         **changes,
     }

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from campaigns import inviting, outcomes, sending, states
+from campaigns import inviting, sending, settling, states
 from campaigns.models import Delivery
 from crm import erasure
 from crm.channels import Content, channel
@@ -59,7 +59,7 @@ def test_erasing_a_talk_takes_the_lines_of_its_emails_and_leaves_others(campaign
 def test_any_other_email_leads_to_no_talk(key):
     contact = make_contact()
     delivery = channel("email").send(contact, purpose="transactional", content=Content("A", "B"), key=key)
-    assert outcomes.conversation_of(delivery) is None
+    assert settling.conversation_of(delivery) is None
     assert "conversation" not in sent_to(contact).get().ref
 
 
@@ -67,4 +67,4 @@ def test_a_key_with_another_accounts_interview_leads_nowhere(campaign):
     stranger = make_contact(make_account("other"))
     delivery = fresh_link(stranger, campaign.guide.interviews.first().pk)
     assert Delivery.objects.get(pk=delivery.pk).account != campaign.account
-    assert outcomes.conversation_of(delivery) is None
+    assert settling.conversation_of(delivery) is None

@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from campaigns import inviting, outbox, sending, states, tasks
+from campaigns import inviting, outbox, queueing, sending, states, tasks
 from campaigns.email_channel import CannotSendError
 from campaigns.lanes import POOL
 from campaigns.models import Campaign, Delivery
@@ -121,7 +121,7 @@ def test_a_kept_email_is_encrypted_in_the_database():
 
 
 def test_inviting_stops_when_enough_is_rendered_ahead(monkeypatch):
-    monkeypatch.setattr(inviting, "AHEAD", 3)
+    monkeypatch.setattr(queueing, "AHEAD", 3)
     monkeypatch.setattr(inviting, "CHUNK", 2)
     campaign = make_campaign(people=9)
     states.begin(campaign.pk)
