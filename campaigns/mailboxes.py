@@ -162,6 +162,10 @@ class _CutOff:
             self.cut.cancel()
             raise
 
+    def shutdown(self) -> None:
+        self.cut.cancel()
+        super().shutdown()  # type: ignore[misc]
+
     def _end(self) -> None:
         # imaplib's own shutdown would wait for the read; that of TLS would let the rest through undecrypted.
         with suppress(OSError, AttributeError):
@@ -186,7 +190,8 @@ def _connected(mailbox: Mailbox) -> Iterator[imaplib.IMAP4]:
     finally:
         with suppress(imaplib.IMAP4.error, OSError):
             server.logout()
-        server.cut.cancel()
+        with suppress(OSError):
+            server.shutdown()  # logout alone leaves the socket open when the server is gone
 
 
 def _connect(mailbox: Mailbox) -> _Imap | _ImapTls:
@@ -198,8 +203,8 @@ def _connect(mailbox: Mailbox) -> _Imap | _ImapTls:
         try:
             server.starttls(ssl_context=context)
         except (imaplib.IMAP4.error, OSError):
-            server.cut.cancel()
-            server.shutdown()
+            with suppress(OSError):
+                server.shutdown()
             raise
     return server
 
