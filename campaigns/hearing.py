@@ -10,10 +10,9 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import outcomes, settling
+from campaigns import followups, outcomes, settling
 from campaigns.models import Delivery, EmailEvent, Recipient
 from crm import consent, timeline
 from crm.models import Contact, Suppression, TimelineEntry
@@ -116,7 +115,7 @@ def soft_streak(delivery: Delivery) -> int:
 def _is_dead(delivery: Delivery, heard: Heard) -> None:
     _suppress(delivery, Suppression.Reason.HARD_BOUNCE, heard)
     _write(delivery, "email_bounced", _("Email bounced: %(subject)s"), heard)
-    _stop(delivery.contact, Stop.BOUNCED)
+    followups.stop_contact(delivery.contact, Stop.BOUNCED)
 
 
 def complained(delivery: Delivery, heard: Heard) -> None:
@@ -126,7 +125,7 @@ def complained(delivery: Delivery, heard: Heard) -> None:
     _settle_unknown(delivery)
     _suppress(delivery, Suppression.Reason.COMPLAINT, heard)
     _write(delivery, "email_complaint", _("Complained about an email: %(subject)s"), heard)
-    _stop(delivery.contact, Stop.COMPLAINED)
+    followups.stop_contact(delivery.contact, Stop.COMPLAINED)
 
 
 def _suppress(delivery: Delivery, reason: str, heard: Heard, *, purpose: str = "") -> None:
@@ -157,12 +156,12 @@ def _write(delivery: Delivery, kind: str, title: str, heard: Heard) -> None:
 def replied(delivery: Delivery, heard: Heard) -> None:
     if note(delivery, Kind.REPLIED, heard):
         _settle_unknown(delivery)
-        _stop(delivery.contact, Stop.REPLIED)
+        followups.stop_contact(delivery.contact, Stop.REPLIED)
 
 
 def replied_out_of_thread(contact: Contact) -> None:
     """A person whom no email of ours can be found for wrote to us: nothing more is sent on its own."""
-    _stop(contact, Stop.REPLIED)
+    followups.stop_contact(contact, Stop.REPLIED)
 
 
 def replied_automatically(delivery: Delivery, heard: Heard) -> None:
@@ -177,7 +176,7 @@ def unsubscribed(delivery: Delivery, heard: Heard) -> None:
         return
     _suppress(delivery, Suppression.Reason.UNSUBSCRIBE, heard, purpose=Purpose.INVITATION)
     _write(delivery, "unsubscribed", _("Unsubscribed from invitations"), heard)
-    _stop(delivery.contact, Stop.UNSUBSCRIBED)
+    followups.stop_contact(delivery.contact, Stop.UNSUBSCRIBED)
 
 
 def unsubscribed_address(contact: Contact, address: str, heard: Heard) -> None:
@@ -189,7 +188,7 @@ def unsubscribed_address(contact: Contact, address: str, heard: Heard) -> None:
         purpose=Purpose.INVITATION,
         source=heard.as_source,
     )
-    _stop(contact, Stop.UNSUBSCRIBED)
+    followups.stop_contact(contact, Stop.UNSUBSCRIBED)
 
 
 def delivered(delivery: Delivery, heard: Heard) -> None:
@@ -211,9 +210,3 @@ BY_NAME: dict[str, Callable[[Delivery, Heard], None]] = {
     "unsubscribe": unsubscribed,
     "auto_reply": replied_automatically,
 }
-
-
-def _stop(contact: Contact, reason: str) -> None:
-    """No follow-up goes to a person who answered, or who must not be written to."""
-    rows = Recipient.objects.for_account(contact.account).filter(contact=contact, stopped_at=None)
-    rows.update(stopped_at=timezone.now(), stop_reason=reason, next_at=None)
