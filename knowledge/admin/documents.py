@@ -129,6 +129,7 @@ class DocumentAdmin(ModelAdmin):
         "page_count",
         "links",
         "filename",
+        "also_known_as",
         "mime",
         "size_bytes",
         "checksum",
@@ -170,6 +171,10 @@ class DocumentAdmin(ModelAdmin):
             document.title,
             parts_in_words(document),
         )
+
+    @display(description=_("Other names"))  # type: ignore[untyped-decorator]
+    def also_known_as(self, document: Document) -> str:
+        return ", ".join(other.name for other in document.other_names.all()) or "–"
 
     @display(description=_("Open"))  # type: ignore[untyped-decorator]
     def links(self, document: Document) -> str:

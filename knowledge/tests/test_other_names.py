@@ -1,6 +1,7 @@
 """Content that was uploaded under several names is one document; each name can be deleted and replaced."""
 
 import pytest
+from django.urls import reverse
 
 from knowledge import tasks
 from knowledge.models import Document, OtherName
@@ -90,6 +91,13 @@ def test_a_second_name_given_while_the_content_waits_replaces_once_it_is_read(cl
     tasks.sweep()
     tasks.sweep()
     assert listed(client, key) == [("a.txt", ["b.txt"])]
+
+
+def test_staff_see_the_other_names(client, key, admin_client):
+    upload(client, key, ("a.txt", TEXT), ("b.txt", TEXT))
+    page = admin_client.get(reverse("admin:knowledge_document_change", args=[Document.objects.get().pk]))
+
+    assert "b.txt" in page.content.decode()
 
 
 def test_a_strangers_second_name_is_not_there(client, key):
