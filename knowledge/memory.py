@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -63,23 +64,24 @@ class Memory(Generic[T]):
         with self._lock:
             return collection.pk in self._kept
 
-    def load_ahead(self, collection: Collection) -> None:
-        """Make it in a thread of its own, once, so that nobody waits for it."""
+    def load_ahead(self, collections: Sequence[Collection]) -> None:
+        """Make them one after another in a thread, each once, so that nobody waits for them."""
         with self._lock:
-            if collection.pk in self._ahead:
-                return
-            self._ahead.add(collection.pk)
-        threading.Thread(target=self._load_ahead, args=[collection], daemon=True).start()
+            new = [collection for collection in collections if collection.pk not in self._ahead]
+            self._ahead.update(collection.pk for collection in new)
+        if new:
+            threading.Thread(target=self._load_ahead, args=[new], daemon=True).start()
 
-    def _load_ahead(self, collection: Collection) -> None:
+    def _load_ahead(self, collections: Sequence[Collection]) -> None:
         try:
-            self.of(collection)
+            for collection in collections:
+                self.of(collection)
         except Exception:  # whoever asks next begins it again
-            logger.exception("Reading collection %s ahead failed", collection.pk)
+            logger.exception("Reading collections ahead failed")
         finally:
             connection.close()
             with self._lock:
-                self._ahead.discard(collection.pk)
+                self._ahead.difference_update(collection.pk for collection in collections)
 
     @property
     def size_bytes(self) -> int:

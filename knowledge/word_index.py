@@ -17,7 +17,7 @@ from knowledge.models import Chunk, Collection
 MOST_BYTES = 256 * 1024 * 1024  # of indexes kept by one process
 # Beyond this many words in the collections of one search the database finds the candidates (keywords.py).
 MOST_TOKENS = 25_000_000  # about 100,000 chunks, and 110 MB
-# A collection of more words is read into memory in the background: nobody waits seconds for the first answer.
+# More words than this are read into memory in the background: nobody waits seconds for the first answer.
 READ_WHILE_ASKED = 2_000_000  # about 10,000 chunks, and less than a second
 LARGEST_SEGMENT = 20_000  # chunks; making one takes about 100 MB for a moment
 READ_AT_ONCE = 500  # chunks; SQLite takes 999 parameters
@@ -172,7 +172,8 @@ MEMORY = WordMemory(MOST_BYTES)
 
 def are_at_hand(collections: Sequence[Collection]) -> bool:
     """Whether an answer from memory comes soon. Those it would have to wait for are read from now on."""
-    missing = [one for one in collections if one.token_count > READ_WHILE_ASKED and not MEMORY.knows(one)]
-    for collection in missing:
-        MEMORY.load_ahead(collection)
-    return not missing
+    missing = [collection for collection in collections if not MEMORY.knows(collection)]
+    if sum(collection.token_count for collection in missing) <= READ_WHILE_ASKED:
+        return True
+    MEMORY.load_ahead(missing)
+    return False
