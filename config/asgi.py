@@ -36,6 +36,8 @@ MODEL_BOUND = (
     r"/knowledge/ask/stream",
     r"/upload_docs",  # waits for the readers of what was uploaded
 )
+# A probe asks whether the process is there: it does not queue for a thread behind those who ask for more.
+AT_ONCE = ("/live",)
 model_bound = re.compile("|".join(f"(?:{pattern})" for pattern in MODEL_BOUND))
 
 
@@ -44,7 +46,7 @@ class Http:
 
     def __init__(self) -> None:
         self.waiting = WaitingHttp()
-        self.plain = PlainHttp(get_wsgi_application(), threads=settings.WEB_THREADS)
+        self.plain = PlainHttp(get_wsgi_application(), threads=settings.WEB_THREADS, at_once=AT_ONCE)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         started, status = time.time(), 500

@@ -10,7 +10,7 @@ import asyncio
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -21,6 +21,7 @@ Send = Callable[[dict[str, Any]], Any]
 Headers = list[tuple[bytes, bytes]]
 
 MEMORY_BYTES = 1_048_576  # of a body; more goes to a temporary file
+READING = ("GET", "HEAD")
 SEND_TIMEOUT = 60  # seconds that a piece of a streamed answer may wait for the event loop
 
 
@@ -34,12 +35,22 @@ class Whole:
 
 
 class PlainHttp:
-    """An ASGI application around a WSGI one. More than `most_waiting` requests at once get a 503."""
+    """An ASGI application around a WSGI one. More than `most_waiting` requests at once get a 503.
+
+    What is read at the paths `at_once` is answered on the event loop itself. Their views wait for nothing, a
+    database least of all: Django refuses that there.
+    """
 
     def __init__(
-        self, application: Callable[..., Iterable[bytes]], *, threads: int, most_waiting: int = 1000
+        self,
+        application: Callable[..., Iterable[bytes]],
+        *,
+        threads: int,
+        most_waiting: int = 1000,
+        at_once: Collection[str] = (),
     ) -> None:
         self.application = application
+        self.at_once = frozenset(at_once)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
         self.most_waiting = most_waiting
         self.inside = 0
@@ -61,7 +72,10 @@ class PlainHttp:
         loop = asyncio.get_running_loop()
         exchange = Exchange(self.application, environ_of(scope, body), loop, receive, send)
         try:
-            whole = await loop.run_in_executor(self.pool, exchange.run)
+            if scope["path"] in self.at_once and scope["method"] in READING:
+                whole = exchange.run()
+            else:
+                whole = await loop.run_in_executor(self.pool, exchange.run)
         finally:
             exchange.leave()
         if whole is not None:

@@ -97,6 +97,20 @@ async def test_the_environment_is_that_of_pep_3333():
     assert (seen["REMOTE_ADDR"], seen["SERVER_PORT"]) == ("192.0.2.7", "8000")
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "on_the_loop"),
+    [("/live", "GET", True), ("/live", "HEAD", True), ("/live", "POST", False), ("/else", "GET", False)],
+)
+async def test_what_is_to_be_answered_at_once_is_not_given_to_a_thread(path, method, on_the_loop):
+    seen = []
+    site = plain(
+        lambda environ: seen.append(threading.get_ident()) or HttpResponse(b"yes"), at_once=("/live",)
+    )
+    client = await Client().ask(site, scope(path, method=method))
+    assert client.status == 200
+    assert (seen == [threading.get_ident()]) == on_the_loop
+
+
 async def test_a_root_path_becomes_the_script_name():
     seen = {}
     await Client().ask(

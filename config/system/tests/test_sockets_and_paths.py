@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+from asgiref.testing import ApplicationCommunicator
 from channels.testing import WebsocketCommunicator
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -54,6 +55,24 @@ def test_every_async_view_is_model_bound_and_no_other():
 )
 def test_the_rule_is_by_the_whole_path(path, model_bound):
     assert bool(asgi.model_bound.fullmatch(path)) == model_bound
+
+
+async def test_the_probe_is_answered_on_the_event_loop_with_the_headers_of_every_answer(monkeypatch):
+    monkeypatch.setattr(
+        asgi.application.application_mapping["http"].plain, "pool", None
+    )  # no thread is there
+    headers = [(b"host", b"testserver")]
+    scope = {
+        "type": "http", "method": "GET", "path": "/live", "raw_path": b"/live", "query_string": b"",
+        "headers": headers, "client": ("127.0.0.1", 1), "server": ("testserver", 80), "scheme": "http",
+    }  # fmt: skip
+    probe = ApplicationCommunicator(asgi.application, scope)
+    await probe.send_input({"type": "http.request", "body": b""})
+    start = await probe.receive_output()
+    named = {name.decode() for name, _value in start["headers"]}
+    assert start["status"] == 200
+    assert {"x-request-id", "content-security-policy", "cache-control"} <= named
+    assert (await probe.receive_output())["body"] == b'{"status": "alive"}'
 
 
 def socket(path, origin="http://testserver"):
