@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
-from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from config.api.ids import uuid7
 from config.api.models import Account
+from config.api.prepared import PreparedRows, given
 from config.api.threads import in_database
 from crm import contacts, replies, talk, timeline, turns
 from crm.models import Contact, ContactAddress, Conversation, Message
@@ -150,14 +150,24 @@ def receive(account: Account, asked: Asked, *, contact: Contact | None = None) -
     return _store(Received(person, conversation, Message(), None, None, agents), asked)
 
 
+_talk_called = PreparedRows(
+    lambda: (
+        Conversation.objects.filter(
+            account_id=given(Conversation, "account"), external_id=given(Conversation, "external_id")
+        )
+        .select_related("contact")
+        .order_by()
+    )
+)
+
+
 def _going_on(account: Account, asked: Asked, contact: Contact | None) -> Conversation | None:
     """The talk that the caller's own id names, when it is of the user they name: the usual case, in two
     queries for the talk and its person. None: it must be looked at more closely.
     """
     if not asked.conversation_id or contact is not None:
         return None
-    rows = Conversation.objects.for_account(account).select_related("contact")
-    found = rows.filter(external_id=asked.conversation_id).order_by().first()
+    found = _talk_called.first(account=account.pk, external_id=asked.conversation_id)
     if found is None or found.brief.get("questions") or not found.contact.is_active:
         return None
     _person(found.contact)
@@ -223,7 +233,7 @@ def _contact_of(account: Account, asked: Asked) -> Contact:
 
 
 def _person(contact: Contact) -> Person:
-    prefetch_related_objects([contact], "addresses")
+    contacts.prefetch_addresses(contact)
     return Person(
         contact, contacts.reference_of(contact), contacts.email_of(contact), contacts.phone_of(contact)
     )
@@ -344,8 +354,9 @@ def _assign(conversation: Conversation, choice: Choice, agents: Mapping[str, Per
     # What staff call it stays.
     if conversation.category != category and conversation.category in {"", *CATEGORIES}:
         fields["category"] = category
-    rows = Conversation.objects.filter(pk=conversation.pk, agent_is_pinned=False)
-    if fields and rows.update(**fields):
+    if not fields:
+        return
+    if Conversation.objects.filter(pk=conversation.pk, agent_is_pinned=False).update(**fields):
         for name, value in fields.items():
             setattr(conversation, name, value)
 

@@ -14,10 +14,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from config.api import audit
 from config.api.models import AuditEntry
+from config.api.prepared import PreparedValues, given
 from crm.links import cookies_of, is_in_force, kept_link
 from crm.models import AccessLink, Conversation
 
@@ -40,6 +42,16 @@ class Authority(Protocol):
 Authenticator = Callable[[Mapping[str, Any], UUID], Authority | None]
 
 
+_link_in_force = PreparedValues(
+    lambda: (
+        AccessLink.objects.in_force(at=given(AccessLink, "expires_at", name="now"))
+        .filter(pk=given(AccessLink, "id"))
+        .order_by()
+        .values_list("pk")
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class LinkAuthority:
     """A recipient, by the cookie their link left."""
@@ -48,7 +60,7 @@ class LinkAuthority:
     may_write: bool = True
 
     def holds(self) -> bool:
-        return AccessLink.objects.in_force().filter(pk=self.link_id).exists()
+        return bool(_link_in_force(id=self.link_id, now=timezone.now()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from config.api.prepared import PreparedRows, given
 from crm import frames, turns
 from crm.authentication import Authority, LinkEnded, authority_for
 from crm.models import Conversation, Message
@@ -44,11 +45,17 @@ def admit(scope: Mapping[str, Any], conversation_id: UUID) -> Admission | None:
     return None if conversation is None else Admission(authority, _hello(conversation), _closed(conversation))
 
 
-def _conversation(conversation_id: UUID) -> Conversation | None:
-    found: Conversation | None = (
-        Conversation.objects.select_related("persona", "account").filter(pk=conversation_id).first()
+_talk = PreparedRows(
+    lambda: (
+        Conversation.objects.filter(pk=given(Conversation, "id"))
+        .select_related("persona", "account")
+        .order_by()
     )
-    return found
+)
+
+
+def _conversation(conversation_id: UUID) -> Conversation | None:
+    return _talk.first(id=conversation_id)
 
 
 def _hello(conversation: Conversation) -> dict[str, Any]:

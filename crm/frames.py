@@ -3,11 +3,13 @@
 from typing import Any
 from uuid import UUID
 
+from config.api.prepared import PreparedValues, given
 from crm import briefs
 from crm.models import Conversation, Message
 
 # Of a talk without a brief: what a reply may need to know of before.
 LATEST = 60  # messages
+LAST = 2**31 - 1  # no talk has a number beyond
 # Of a brief: its limits keep a talk below this.
 MOST_OF_A_BRIEF = 1_500  # messages
 
@@ -49,14 +51,25 @@ def message_at(conversation_id: UUID | str, seq: int) -> Message | None:
     return found
 
 
-def said_in(conversation: Conversation, *, upto: int | None = None) -> list[briefs.Said]:
+def _said(limit: int) -> PreparedValues:
+    wanted = {"conversation_id": given(Message, "conversation"), "seq__lte": given(Message, "seq")}
+    columns = ("author", "text", "act", "question_key", "seq", "created_at")
+    return PreparedValues(
+        lambda: (
+            Message.objects.filter(state=Message.State.COMPLETE, **wanted)
+            .order_by("-seq")
+            .values_list(*columns)[:limit]
+        )
+    )
+
+
+_said_in_a_brief, _said_lately = _said(MOST_OF_A_BRIEF), _said(LATEST)
+
+
+def said_in(conversation: Conversation, *, upto: int = LAST) -> list[briefs.Said]:
     """The talk as planners read it: what was said whole, in order. Bounded."""
-    rows = Message.objects.filter(conversation_id=conversation.pk, state=Message.State.COMPLETE)
-    if upto is not None:
-        rows = rows.filter(seq__lte=upto)
-    limit = MOST_OF_A_BRIEF if conversation.brief.get("questions") else LATEST
-    values = rows.order_by("-seq").values_list("author", "text", "act", "question_key", "seq", "created_at")
-    return [briefs.Said(*value) for value in values[:limit]][::-1]
+    said = _said_in_a_brief if conversation.brief.get("questions") else _said_lately
+    return [briefs.Said(*row) for row in reversed(said(conversation=conversation.pk, seq=upto))]
 
 
 def progress_of(

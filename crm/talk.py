@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from config.api.prepared import PreparedInsert, PreparedUpdate, PreparedValues, given
 from crm.models import Contact, Conversation, MediaFile, Message
 from crm.models.contacts import Channel
 from crm.signals import after_commit, conversation_closed, message_recorded
@@ -150,6 +151,24 @@ def _of_client(conversation: Conversation, client_id: str | None) -> Message | N
     return found
 
 
+def _lengthening(**which: Any) -> tuple[Any, dict[str, Any]]:
+    rows = Conversation.objects.filter(pk=given(Conversation, "id"), **which)
+    at = given(Conversation, "last_activity_at")
+    return rows, {"last_seq": F("last_seq") + given(Conversation, "last_seq"), "last_activity_at": at}
+
+
+_lengthen = PreparedUpdate(_lengthening)
+_lengthen_open = PreparedUpdate(lambda: _lengthening(state=Conversation.State.OPEN))
+_insert_message = PreparedInsert(Message)
+_latest_message = PreparedValues(
+    lambda: (
+        Message.objects.filter(conversation_id=given(Message, "conversation"))
+        .order_by("-seq")
+        .values_list("author", "created_at", "conversation__last_seq")[:1]
+    )
+)
+
+
 def _append(
     conversation: Conversation,
     *,
@@ -163,18 +182,16 @@ def _append(
     """
     by_person = fields["author"] == PERSON
     with_reply = with_reply and by_person and _persona_answers(conversation)
-    rows = Conversation.objects.filter(pk=conversation.pk)
-    if by_person:
-        rows = rows.filter(state=Conversation.State.OPEN)
     now = timezone.now()
-    if not rows.update(last_seq=F("last_seq") + 1 + int(with_reply), last_activity_at=now):
+    lengthen = _lengthen_open if by_person else _lengthen
+    if not lengthen(id=conversation.pk, last_seq=1 + int(with_reply), last_activity_at=now):
         raise TalkClosed(_("This conversation has ended."))
     last_seq, last = _latest(conversation)
     if by_person and _persona_answers(conversation):
         _refuse_interleaving(conversation, last, now=now, only_unanswered=with_reply)
     seq = last_seq - with_reply
-    message = Message.objects.create(
-        conversation_id=conversation.pk, seq=seq, completed_at=fields["created_at"], **fields
+    message = _insert_message(
+        Message(conversation_id=conversation.pk, seq=seq, completed_at=fields["created_at"], **fields)
     )
     if with_reply:
         begin_reply(message, seq=last_seq, **(of_reply or {}))
@@ -186,16 +203,18 @@ def _append(
 def begin_reply(message: Message, *, seq: int, **fields: Any) -> Message:
     """The row of the one reply to a message, from now on being written."""
     now = timezone.now()
-    return Message.objects.create(
-        conversation_id=message.conversation_id,
-        seq=seq,
-        author=Message.Author.PERSONA,
-        state=Message.State.STREAMING,
-        reply_to=message,
-        attempts=1,
-        created_at=now,
-        heartbeat_at=now,
-        **fields,
+    return _insert_message(
+        Message(
+            conversation_id=message.conversation_id,
+            seq=seq,
+            author=Message.Author.PERSONA,
+            state=Message.State.STREAMING,
+            reply_to=message,
+            attempts=1,
+            created_at=now,
+            heartbeat_at=now,
+            **fields,
+        )
     )
 
 
@@ -205,10 +224,8 @@ def _persona_answers(conversation: Conversation) -> bool:
 
 def _latest(conversation: Conversation) -> tuple[int, dict[str, Any] | None]:
     """The talk's `last_seq` and its latest message, in one query."""
-    rows = Message.objects.filter(conversation_id=conversation.pk).order_by("-seq")
-    last = rows.values("author", "state", "created_at", "conversation__last_seq").first()
-    if last is not None:
-        return last["conversation__last_seq"], dict(last)
+    for author, created_at, last_seq in _latest_message(conversation=conversation.pk):
+        return last_seq, {"author": author, "created_at": created_at}
     return Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation.pk), None
 
 

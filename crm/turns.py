@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from config.api.prepared import PreparedUpdate, given
 from crm import talk
 from crm.briefs import Brief, Said
 from crm.frames import message_frame, progress_of, said_in
@@ -22,6 +23,19 @@ from personas.models import Persona
 from personas.providers.base import Done, TurnPlan
 
 SILENCE = timedelta(seconds=30)  # a streaming row without a heartbeat this long was left by its process
+# What a whole reply is stored with.
+COMPLETED = (
+    "text",
+    "act",
+    "question_key",
+    "plan",
+    "completed_at",
+    "provider",
+    "model",
+    "prompt_tokens",
+    "completion_tokens",
+)
+ALSO_COMPLETED: dict[str, Any] = {"state": Message.State.COMPLETE, "heartbeat_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +239,16 @@ def _note_recognition(turn: Turn, read: Recognition | None) -> None:
     turn.message.act, turn.message.question_key = read.act, read.question_key
 
 
+def _completing() -> tuple[Any, dict[str, Any]]:
+    rows = Message.objects.filter(
+        pk=given(Message, "id"), state=Message.State.STREAMING, attempts=given(Message, "attempts")
+    )
+    return rows, {name: given(Message, name) for name in COMPLETED} | ALSO_COMPLETED
+
+
+_complete = PreparedUpdate(_completing)
+
+
 def finish_turn(
     turn: Turn,
     text: str,
@@ -239,30 +263,28 @@ def finish_turn(
     None when the sweep had given the turn up meanwhile.
     """
     fields: dict[str, Any] = {
-        "state": Message.State.COMPLETE,
         "text": text,
         "act": str(plan.act),
         "question_key": plan.question_key[:60],
         "plan": talk.plan_json(plan, sources=sources),
         "completed_at": timezone.now(),
-        "heartbeat_at": None,
         **_costs(done),
     }
     with transaction.atomic():
-        won = _ours(turn).update(**fields)
+        won = _complete(id=turn.reply_id, attempts=turn.attempt, **fields)
         if not won:
             return None
         _note_recognition(turn, read)
         closed = plan.ends and talk.close(turn.conversation, plan.end_reason or "completed")
         after_commit(message_recorded, message_id=turn.reply_id)
-    for name, value in fields.items():
+    for name, value in (fields | ALSO_COMPLETED).items():
         setattr(turn.reply, name, value)
     return _ending(turn, turn.reply, read=read, closed=plan.end_reason if closed else "")
 
 
 def _costs(done: Done | None) -> dict[str, Any]:
-    if done is None:
-        return {}
+    if done is None:  # a repeated attempt had none either
+        return {"provider": "", "model": "", "prompt_tokens": None, "completion_tokens": None}
     return {
         "provider": done.provider[:40],
         "model": done.model[:100],

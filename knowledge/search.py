@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from config.api.metadata import note_retrieval
 from config.api.models import Account
+from config.api.prepared import PreparedRows, given
 from config.api.threads import in_database
 from knowledge import embedding, vectors
 from knowledge.keywords import Scored, scored_by_words
@@ -62,6 +64,22 @@ class Fused:
     vector_score: float | None
 
 
+def _readable(which: Q) -> "QuerySet[Collection]":
+    owned = Collection.objects.filter(which, account_id=given(Collection, "account"))
+    return owned.select_related("account")[:MOST_COLLECTIONS]
+
+
+def _is_given() -> Q:
+    through = Collection.personas.through
+    rows = through.objects.filter(persona_id=given(through, "persona"))
+    return Q(pk__in=rows.values("collection"))
+
+
+_read_by_staff = PreparedRows(lambda: _readable(Q(staff_may_read=True)))
+_given_to_persona = PreparedRows(lambda: _readable(_is_given()))
+_read_by_assistant = PreparedRows(lambda: _readable(_is_given() | Q(assistants_may_read=True)))
+
+
 def readable_collections(
     account: Account, *, persona: Persona | None = None, staff: bool = False
 ) -> list[Collection]:
@@ -70,13 +88,11 @@ def readable_collections(
     An assistant also reads what the account opened to all its assistants: the documents collection, never
     transcripts by itself.
     """
-    owned = Collection.objects.for_account(account).select_related("account")
-    if persona is not None:
-        given = Q(pk__in=persona.collections.through.objects.filter(persona=persona).values("collection"))
-        if persona.kind == Persona.Kind.ASSISTANT:
-            given |= Q(assistants_may_read=True)
-        return list(owned.filter(given)[:MOST_COLLECTIONS])
-    return list(owned.filter(staff_may_read=True)[:MOST_COLLECTIONS]) if staff else []
+    if persona is None:
+        return _read_by_staff(account=account.pk) if staff else []
+    is_assistant = persona.kind == Persona.Kind.ASSISTANT
+    read = _read_by_assistant if is_assistant else _given_to_persona
+    return read(account=account.pk, persona=persona.pk)
 
 
 async def passages_for(
@@ -258,8 +274,18 @@ def _terms_of_text(chunk: Chunk, title: Sequence[str]) -> list[str]:
 
 
 def _chunks(ids: Sequence[int], collections: Sequence[Collection]) -> dict[int, Chunk]:
-    rows = Chunk.objects.filter(pk__in=ids, collection__in=collections).select_related("document")
-    return {chunk.pk: chunk for chunk in rows.defer("vector", "document__given_sections")}
+    if not ids:
+        return {}
+    found = _chunks_by(len(ids))(**{f"id{place}": key for place, key in enumerate(ids)})
+    searched = {collection.pk for collection in collections}
+    return {chunk.pk: chunk for chunk in found if chunk.collection_id in searched}
+
+
+@lru_cache(maxsize=CANDIDATES)
+def _chunks_by(count: int) -> PreparedRows[Chunk]:
+    keys = [given(Chunk, "id", name=f"id{place}") for place in range(count)]
+    rows = Chunk.objects.filter(pk__in=keys).select_related("document").order_by()
+    return PreparedRows(lambda: rows.defer("vector", "document__given_sections"))
 
 
 def _passage(number: int, found: Fused, *, chunk: Chunk, score: float) -> Passage:

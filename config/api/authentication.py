@@ -12,6 +12,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from config.api.models import DEFAULT_ACCOUNT, Account, ApiKey, digest
+from config.api.prepared import PreparedRows, given
 
 LONGEST_KEY = 200  # characters; ours have 46
 UNUSABLE_KEY = "This API key is unknown, expired or revoked."
@@ -49,6 +50,16 @@ def presented_key(headers: Any) -> str:
     return value.strip() if scheme.lower() == "bearer" else headers.get("X-API-Key", "").strip()
 
 
+_usable_key = PreparedRows(
+    lambda: (
+        ApiKey.objects.usable(at=given(ApiKey, "expires_at", name="now"))
+        .filter(digest=given(ApiKey, "digest"))
+        .select_related("account")
+        .order_by()
+    )
+)
+
+
 def caller_for_key(key: str) -> Caller | None:
     """The caller a key speaks for; None when it is unknown, expired or revoked.
 
@@ -56,10 +67,10 @@ def caller_for_key(key: str) -> Caller | None:
     """
     if not key.startswith(ApiKey.PREFIX) or len(key) > LONGEST_KEY:
         return None
-    row = ApiKey.objects.usable().select_related("account").filter(digest=digest(key)).first()
+    now = timezone.now()
+    row = _usable_key.first(digest=digest(key), now=now)
     if row is None:
         return None
-    now = timezone.now()
     if row.last_used_at is None or now - row.last_used_at >= ApiKey.USED_RESOLUTION:
         note_use(row, at=now)
     return Caller(account=row.account, scopes=tuple(row.scopes), name=row.name, key_id=str(row.pk))
@@ -72,9 +83,12 @@ def note_use(row: ApiKey, *, at: datetime) -> None:
     ApiKey.objects.filter(unnoted, pk=row.pk).update(last_used_at=at)
 
 
+_account_called = PreparedRows(lambda: Account.objects.filter(slug=given(Account, "slug")).order_by())
+
+
 def demo_caller() -> Caller:
     """The account that callers without a credential act for, in demo mode only."""
-    account = Account.objects.filter(slug=DEFAULT_ACCOUNT).first()
+    account = _account_called.first(slug=DEFAULT_ACCOUNT)
     if account is None:
         account, _ = Account.objects.get_or_create(slug=DEFAULT_ACCOUNT, defaults={"name": "Demo"})
     return Caller(account=account, scopes=("*",), name="demo")

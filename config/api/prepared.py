@@ -1,0 +1,189 @@
+"""Queries of the hottest paths, whose SQL is made once.
+
+Django makes the SQL of a query anew at each run, and for a row by its key that takes ten times as long as
+running it. A turn of a chat asks a dozen such queries while other chats wait for the interpreter, so those
+are built once in each thread, with a `Given` where a value comes later:
+
+    called = PreparedRows(lambda: Contact.objects.filter(name=given(Contact, "name")))
+    called(name="Ada")
+
+Everything else is an ordinary queryset: this is worth its words only where every chat passes.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from django.db import connection, transaction
+from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
+from django.db.models.sql import InsertQuery, UpdateQuery
+
+M = TypeVar("M", bound=Model)
+T = TypeVar("T")
+
+
+class Given(Expression):
+    """The place of a value that is given when the query runs; it is written as `field` writes it."""
+
+    def __init__(self, name: str, field: "Field[Any, Any]") -> None:
+        super().__init__(output_field=field)
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return "%s", [self]
+
+
+def given(model: type[Model], field: str, *, name: str = "") -> Any:
+    """The place of a value for a field, called like it unless it is given a name of its own."""
+    return Given(name or field, cast("Field[Any, Any]", model._meta.get_field(field)))
+
+
+class _OncePerThread(Generic[T]):
+    """Made at the first use in each thread, because what is made knows the thread's own connection."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made = threading.local()
+
+    def get(self) -> T:
+        try:
+            return cast(T, self._made.value)
+        except AttributeError:
+            self._made.value = made = self._make()
+            return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    sql: str
+    parameters: tuple[Any, ...]
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, sql: str, parameters: Iterable[Any]) -> "_Statement":
+        places = tuple(parameters)
+        return cls(sql, places, frozenset(place.name for place in places if isinstance(place, Given)))
+
+    def filled(self, values: Mapping[str, Any]) -> list[Any]:
+        if values.keys() != self.names:
+            raise TypeError(f"This query is given {sorted(self.names)}, not {sorted(values)}.")
+        return [
+            place.output_field.get_db_prep_save(values[place.name], connection)
+            if isinstance(place, Given)
+            else place
+            for place in self.parameters
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Select:
+    statement: _Statement
+    compiler: Any
+    converters: Mapping[int, Any]
+    populators: Sequence[Any]
+    start: int
+    end: int
+    names: Sequence[str]  # of the model's fields; none where plain values are asked for
+
+    @classmethod
+    def of(cls, rows: "QuerySet[Any, Any]") -> "_Select":
+        compiler = rows.query.get_compiler(connection=connection)
+        statement = _Statement.of(*compiler.as_sql())
+        converters = compiler.get_converters([column[0] for column in compiler.select])
+        info = compiler.klass_info
+        if rows._fields is not None:  # type: ignore[attr-defined]
+            return cls(statement, compiler, converters, (), 0, 0, ())
+        start, end = info["select_fields"][0], info["select_fields"][-1] + 1
+        names = [column[0].target.attname for column in compiler.select[start:end]]
+        populators = cast(Any, get_related_populators)(info, compiler.select, connection.alias)
+        return cls(statement, compiler, converters, populators, start, end, names)
+
+    def read(self, values: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+        with connection.cursor() as cursor:
+            cursor.execute(self.statement.sql, self.statement.filled(values))
+            found = cursor.fetchall()
+        return self.compiler.apply_converters(found, self.converters) if self.converters else iter(found)
+
+
+class PreparedRows(Generic[M]):
+    """The rows of a queryset of models, as a list. What it follows by `select_related` comes along."""
+
+    def __init__(self, build: "Callable[[], QuerySet[M]]") -> None:
+        self._select = _OncePerThread(lambda: _Select.of(build()))
+
+    def __call__(self, **values: Any) -> list[M]:
+        select = self._select.get()
+        model = select.compiler.klass_info["model"]
+        made = []
+        for row in select.read(values):
+            one = model.from_db(connection.alias, select.names, row[select.start : select.end])
+            for populator in select.populators:
+                populator.populate(row, one)
+            made.append(one)
+        return made
+
+    def first(self, **values: Any) -> M | None:
+        """Of a query that finds one row at most, or is limited to one."""
+        return next(iter(self(**values)), None)
+
+
+class PreparedValues:
+    """The rows of a queryset's `values_list`."""
+
+    def __init__(self, build: "Callable[[], QuerySet[Any, Any]]") -> None:
+        self._select = _OncePerThread(lambda: _Select.of(build()))
+
+    def __call__(self, **values: Any) -> list[Sequence[Any]]:
+        return list(self._select.get().read(values))
+
+
+class PreparedUpdate:
+    """`rows.update(**fields)`; the number of rows changed."""
+
+    def __init__(self, build: "Callable[[], tuple[QuerySet[Any], dict[str, Any]]]") -> None:
+        self._statement = _OncePerThread(lambda: self._made(*build()))
+
+    @staticmethod
+    def _made(rows: "QuerySet[Any]", fields: dict[str, Any]) -> _Statement:
+        query = cast(Any, rows.query.chain(UpdateQuery))
+        query.add_update_values(fields)
+        return _Statement.of(*query.get_compiler(connection=connection).as_sql())
+
+    def __call__(self, **values: Any) -> int:
+        statement = self._statement.get()
+        with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+            cursor.execute(statement.sql, statement.filled(values))
+            return int(cursor.rowcount)
+
+
+class PreparedInsert(Generic[M]):
+    """Stores a new object. No `save` of its own, no signal and no default of the database is looked at."""
+
+    def __init__(self, model: type[M]) -> None:
+        self._model = model
+        self._makes_key = model._meta.auto_field is not None
+        self._fields = [
+            field
+            for field in model._meta.local_concrete_fields
+            if field is not model._meta.auto_field and not field.generated  # type: ignore[attr-defined]
+        ]
+        self._sql = _OncePerThread(self._made)
+
+    def _made(self) -> str:
+        query = InsertQuery(self._model)
+        query.insert_values(self._fields, [self._model()], raw=False)
+        compiler: Any = query.get_compiler(connection=connection)
+        compiler.returning_fields = [self._model._meta.auto_field] if self._makes_key else []
+        ((sql, _parameters),) = compiler.as_sql()
+        return str(sql)
+
+    def __call__(self, row: M) -> M:
+        values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in self._fields]
+        with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+            cursor.execute(self._sql.get(), values)
+            if self._makes_key:
+                row.pk = cursor.fetchone()[0]
+        row._state.adding, row._state.db = False, connection.alias
+        return row

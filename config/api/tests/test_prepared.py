@@ -1,0 +1,121 @@
+"""Queries whose SQL is made once do what the same querysets do."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from config.api.models import Account, ApiKey, AuditEntry
+from config.api.prepared import PreparedInsert, PreparedRows, PreparedUpdate, PreparedValues, given
+from tests.factories import make_account
+
+keys_called = PreparedRows(
+    lambda: ApiKey.objects.filter(name=given(ApiKey, "name")).select_related("account").order_by("pk")
+)
+keys_of = PreparedValues(
+    lambda: ApiKey.objects.filter(account_id=given(ApiKey, "account")).values_list(
+        "name", "scopes", "created_at"
+    )
+)
+insert_entry = PreparedInsert(AuditEntry)
+rename = PreparedUpdate(
+    lambda: (
+        ApiKey.objects.filter(account_id=given(ApiKey, "account"), name=given(ApiKey, "name", name="before")),
+        {"name": given(ApiKey, "name"), "scopes": given(ApiKey, "scopes"), "last_used_at": F("created_at")},
+    )
+)
+
+
+def as_row(one):
+    return {field.attname: getattr(one, field.attname) for field in one._meta.concrete_fields}
+
+
+@pytest.mark.django_db
+def test_rows_are_the_same_as_the_querysets(django_assert_num_queries):
+    mine, other = make_account("mine"), make_account("other")
+    ApiKey.issue(mine, "first", scopes=["chat", "crm"])
+    ApiKey.issue(other, "second")
+    with django_assert_num_queries(2):
+        (first,), (second,) = keys_called(name="first"), keys_called(name="second")
+        assert (first.account.slug, second.account.slug) == ("mine", "other")
+    assert as_row(first) == as_row(ApiKey.objects.get(name="first"))
+    assert as_row(first.account) == as_row(mine)
+    assert keys_called(name="third") == []
+    assert keys_called.first(name="third") is None
+    first.name = "again"
+    first.save()
+    assert ApiKey.objects.filter(name="again").count() == 1
+
+
+@pytest.mark.django_db
+def test_values_come_as_the_fields_read_them():
+    account = make_account()
+    key, _secret = ApiKey.issue(account, "one", scopes=["chat"])
+    assert [tuple(row) for row in keys_of(account=account.pk)] == [("one", ["chat"], key.created_at)]
+
+
+@pytest.mark.django_db
+def test_an_update_changes_the_rows_it_finds_and_counts_them():
+    account = make_account()
+    ApiKey.issue(account, "old")
+    assert rename(account=account.pk, before="other", name="new", scopes=["*"]) == 0
+    assert rename(account=account.pk, before="old", name="new", scopes=["chat"]) == 1
+    row = ApiKey.objects.get()
+    assert (row.name, row.scopes, row.last_used_at) == ("new", ["chat"], row.created_at)
+
+
+@pytest.mark.django_db
+def test_a_new_row_has_its_key_and_is_what_save_would_have_stored():
+    account, at = make_account(), timezone.now() - timedelta(days=1)
+    entry = insert_entry(AuditEntry(account=account, at=at, actor="ada", action="read", detail={"turns": 3}))
+    stored = AuditEntry.objects.get()
+    assert as_row(stored) == as_row(entry)
+    entry.action = "changed"
+    entry.save()
+    assert AuditEntry.objects.get().action == "changed"
+
+
+@pytest.mark.django_db
+def test_a_new_row_gets_the_times_that_fields_set_themselves():
+    account = make_account()
+    key = ApiKey(account=account, name="timed", scopes=["*"])
+    key.new_key()
+    assert PreparedInsert(ApiKey)(key).created_at == ApiKey.objects.get().created_at
+
+
+@pytest.mark.django_db
+def test_a_refused_row_leaves_the_transaction_unusable_like_save_does():
+    make_account("taken")
+    insert = PreparedInsert(Account)
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            insert(Account(slug="taken", name="Twice"))
+        with pytest.raises(transaction.TransactionManagementError):
+            Account.objects.count()
+        transaction.set_rollback(True)
+    assert Account.objects.filter(slug="taken").count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("values", [{}, {"name": "x", "other": 1}, {"nam": "x"}])
+def test_a_value_that_is_missing_or_unknown_is_a_mistake_that_is_told(values):
+    with pytest.raises(TypeError, match="is given \\['name'\\]"):
+        keys_called(**values)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_thread_asks_on_a_connection_of_its_own():
+    account = make_account()
+    ApiKey.issue(account, "shared")
+
+    def ask(_number):
+        try:
+            return [key.account.pk for key in keys_called(name="shared")]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(12))) == [[account.pk]] * 12
