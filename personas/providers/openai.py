@@ -23,6 +23,7 @@ from personas.providers.limits import Limits, Patience
 from personas.providers.loop_clients import LoopClients
 from personas.providers.messages import chat_messages
 from personas.providers.openai_errors import FAILURES, as_provider_error
+from personas.providers.openai_events import Events
 from personas.providers.own_voice import OwnVoice
 
 PUBLIC_BASE_URL = "https://api.openai.com/v1"
@@ -82,16 +83,16 @@ class OpenAIProvider:
     async def stream(self, prompt: Prompt) -> AsyncIterator[Delta | Done]:
         patience = self._limits.start()
         model = prompt.model or str(self._options.get("MODEL", ""))
-        chunks = await self._ask(prompt, model, patience)
+        events = Events(await self._ask(prompt, model, patience))
         reply = _Reply()
         try:
-            while not reply.over and (chunk := await self._next(chunks, reply, patience)) is not None:
+            while not reply.over and (chunk := await self._next(events, reply, patience)) is not None:
                 if text := reply.take(chunk):
                     yield Delta(text)
         except FAILURES as error:
             raise as_provider_error(error, self.name, streaming=True) from None
         finally:
-            await _close(chunks)
+            await events.close()
         if rest := reply.rest():
             yield Delta(rest)
         reply.raise_unless_whole(self.name)
@@ -116,7 +117,6 @@ class OpenAIProvider:
             body["stop"] = list(prompt.stop[:4])
         try:
             async with asyncio.timeout_at(patience.ends_at):
-                # As plain JSON: a model object for each token takes three times the processor time.
                 return await client.post(
                     "/chat/completions",
                     body=body,
@@ -127,14 +127,16 @@ class OpenAIProvider:
         except FAILURES as error:
             raise as_provider_error(error, self.name) from None
 
-    async def _next(self, chunks: AsyncStream[object], reply: "_Reply", patience: Patience) -> object:
+    async def _next(self, events: Events, reply: "_Reply", patience: Patience) -> object:
         """The next chunk, None at the end. After the finish reason nothing can spoil the reply any more."""
         if not reply.finish:
+            if (chunk := events.at_hand()) is not None:
+                return chunk
             async with asyncio.timeout_at(patience.next_piece_by()):
-                return await anext(chunks, None)
+                return await events.next()
         with suppress(*FAILURES):
             async with asyncio.timeout(USAGE_PATIENCE):
-                return await anext(chunks, None)
+                return await events.next()
         return None
 
     # --- vectors and speech --------------------------------------------------------------
@@ -246,12 +248,6 @@ class _Reply:
 def _count(usage: Any, name: str) -> int | None:
     value = usage.get(name) if isinstance(usage, dict) else None
     return value if isinstance(value, int) and value >= 0 else None
-
-
-async def _close(chunks: AsyncStream[object]) -> None:
-    # The stream may be broken already; closing it is only to free the connection.
-    with suppress(*FAILURES):
-        await chunks.close()
 
 
 def _batches(texts: Sequence[str]) -> list[list[str]]:
