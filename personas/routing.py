@@ -98,6 +98,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Term:
+    plain: str  # a part of it that every match holds: looked for first, which takes a fiftieth of the time
     pattern: re.Pattern[str]
     agent: str
     weight: float
@@ -140,12 +141,13 @@ def _reason(words: Mapping[str, float]) -> str:
     return f"The message says {', '.join(f'“{word}”' for word in strongest)}."
 
 
-def _hits(text: str) -> dict[str, dict[str, float]]:
+@lru_cache(maxsize=256)  # a turn asks when it chooses the agent, and when it plans the reply
+def _hits(text: str) -> Mapping[str, Mapping[str, float]]:
     """Agent → the words found for it, each with its weight."""
     read = " ".join(text[:READ_CHARACTERS].casefold().replace("’", "'").split())
     found: dict[str, dict[str, float]] = {}
     for term in _terms():
-        if match := term.pattern.search(read):
+        if term.plain in read and (match := term.pattern.search(read)):
             found.setdefault(term.agent, {})[match.group()] = term.weight
     return found
 
@@ -153,7 +155,7 @@ def _hits(text: str) -> dict[str, dict[str, float]]:
 @lru_cache(maxsize=1)
 def _terms() -> tuple[Term, ...]:
     return tuple(
-        Term(_pattern(words), agent, weight)
+        Term(max(re.split(r"[*? ]", words.casefold()), key=len), _pattern(words), agent, weight)
         for by_agent in TERMS.values()
         for agent, terms in by_agent.items()
         for words, weight in terms.items()
