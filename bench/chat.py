@@ -4,7 +4,7 @@
 
 1. 256 callers, each with a chat in flight all the time, against a provider that thinks for 5 s; they begin
    spread over these 5 s. Baselines: the same provider asked directly by as many, and a synchronous Django
-   view that waits for it on 8 threads. A probe asks /live ten times a second.
+   view that waits for it on 8 threads. A probe, a process of its own, asks /live twenty times a second.
 2. A provider of 200 ms, passages retrieved for each chat from a seeded collection: chats a second.
 
 The provider is a local server in a process of its own that speaks the OpenAI wire format.
@@ -26,6 +26,7 @@ from functools import lru_cache
 
 import aiohttp
 
+from bench.probe import probed
 from bench.report import heading, ratio, settings, table
 from tests.installation import ROOT, Installation, installation
 from tests.ports import free_port
@@ -109,13 +110,8 @@ async def directly(
     figures.whole.append(time.monotonic() - asked)
 
 
-async def probe(session: aiohttp.ClientSession, url: str, figures: Figures) -> None:
-    while True:
-        asked = time.monotonic()
-        async with session.get(f"{url}/live") as response:
-            await response.read()
-        figures.whole.append(time.monotonic() - asked)
-        await asyncio.sleep(0.1)
+async def probe(url: str, figures: Figures, seconds: float) -> None:
+    figures.whole += await probed(f"{url}/live", seconds)
 
 
 async def watch(house: Installation, figures: Figures) -> None:
@@ -171,16 +167,17 @@ async def warmed(session, house: Installation) -> Figures:
     for number in range(3):
         await chat(session, house.url, number, Figures())
     idle = Figures()
-    async with beside(probe(session, house.url, idle), watch(house, idle)):
-        await asyncio.sleep(4)
+    async with beside(watch(house, idle)):
+        await probe(house.url, idle, 4)
     return idle
 
 
 async def with_a_slow_model(house: Installation, provider: str, in_flight: int, seconds: float) -> dict:
     async with client() as session:
         idle, busy = await warmed(session, house), Figures()
-        async with beside(probe(session, house.url, busy), watch(house, busy)):
-            ours = await for_a_while(chat, session, house.url, in_flight, seconds, spread=SLOW)
+        async with beside(watch(house, busy)):
+            asking = for_a_while(chat, session, house.url, in_flight, seconds, spread=SLOW)
+            ours, _ = await asyncio.gather(asking, probe(house.url, busy, seconds))
         direct = await for_a_while(directly, session, provider, in_flight, SLOW, spread=SLOW)
     return {"idle": idle, "busy": busy, "ours": ours, "direct": direct}
 
@@ -188,8 +185,9 @@ async def with_a_slow_model(house: Installation, provider: str, in_flight: int, 
 async def with_a_quick_model(house: Installation, *, callers: int, seconds: float) -> dict:
     async with client() as session:
         idle, busy = await warmed(session, house), Figures()
-        async with beside(probe(session, house.url, busy), watch(house, busy)):
-            ours = await for_a_while(chat, session, house.url, callers, seconds)
+        async with beside(watch(house, busy)):
+            asking = for_a_while(chat, session, house.url, callers, seconds)
+            ours, _ = await asyncio.gather(asking, probe(house.url, busy, seconds))
     return {"idle": idle, "busy": busy, "ours": ours}
 
 
@@ -197,8 +195,8 @@ async def naively(url: str) -> dict:
     """Three times as many callers as the view has threads."""
     async with client() as session:
         busy = Figures()
-        async with beside(probe(session, url, busy)):
-            ours = await for_a_while(chat, session, url, 3 * NAIVE_THREADS, SLOW)
+        asking = for_a_while(chat, session, url, 3 * NAIVE_THREADS, SLOW)
+        ours, _ = await asyncio.gather(asking, probe(url, busy, SLOW))
     return {"ours": ours, "busy": busy}
 
 
