@@ -2,7 +2,8 @@
 
 import pytest
 
-from personas.providers.base import Act, Audio, Prompt, ProviderError, Source, Turn, TurnPlan
+from personas.providers import openai
+from personas.providers.base import Act, Audio, Delta, Prompt, ProviderError, Source, Turn, TurnPlan
 from personas.providers.registry import provider
 from personas.tests.talking import answering, asking, reply_of
 from tests.fakes.openai_server import Behaviour
@@ -27,6 +28,15 @@ async def test_the_token_counts_come_from_the_chunk_without_a_choice(server, cho
 async def test_a_server_that_counts_nothing_is_fine(server):
     _, done = await said(server, Behaviour(reply="one two three", usage=False))
     assert (done.prompt_tokens, done.completion_tokens) == (None, None)
+
+
+async def test_the_first_pieces_come_at_once_and_later_ones_together(server, monkeypatch):
+    monkeypatch.setattr(openai, "GATHERED_SECONDS", 0.2)
+    words = " ".join(f"w{number}" for number in range(50))
+    server.script(Behaviour(reply=words, tokens_per_second=100))
+    pieces = [part.text async for part in provider("openai").stream(asking()) if isinstance(part, Delta)]
+    assert "".join(pieces) == words
+    assert len(pieces) <= openai.AT_ONCE + 8
 
 
 async def test_a_reply_cut_at_its_length_says_so(server):
