@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from config.api.metadata import note_retrieval
 from config.api.models import Account
@@ -17,7 +17,7 @@ from config.api.prepared import PreparedRows, given
 from config.api.threads import in_database
 from knowledge import embedding, vectors
 from knowledge.keywords import Scored, scored_by_words
-from knowledge.models import Chunk, Collection
+from knowledge.models import Chunk, Collection, Document
 from knowledge.words import padded, question_terms, terms_of
 from personas.models import Persona
 from personas.providers.base import ProviderError
@@ -31,6 +31,7 @@ LOOKED_AT = 4  # times as many as asked for, when those that speak of another mo
 MOST_COLLECTIONS = 100
 
 logger = logging.getLogger(__name__)
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,18 +275,36 @@ def _terms_of_text(chunk: Chunk, title: Sequence[str]) -> list[str]:
 
 
 def _chunks(ids: Sequence[int], collections: Sequence[Collection]) -> dict[int, Chunk]:
-    if not ids:
-        return {}
-    found = _chunks_by(len(ids))(**{f"id{place}": key for place, key in enumerate(ids)})
+    """With their documents: many chunks are of one, which is read once."""
     searched = {collection.pk for collection in collections}
-    return {chunk.pk: chunk for chunk in found if chunk.collection_id in searched}
+    found = [chunk for chunk in _by_keys(_chunks_by, ids) if chunk.collection_id in searched]
+    of = list(dict.fromkeys(chunk.document_id for chunk in found))
+    documents = {document.pk: document for document in _by_keys(_documents_by, of)}
+    for chunk in found:
+        if chunk.document_id in documents:
+            chunk.document = documents[chunk.document_id]
+    return {chunk.pk: chunk for chunk in found if chunk.document_id in documents}
 
 
-@lru_cache(maxsize=CANDIDATES)
+def _by_keys(prepared: Callable[[int], PreparedRows[M]], keys: Sequence[Any]) -> list[M]:
+    return prepared(len(keys))(**{f"id{place}": key for place, key in enumerate(keys)}) if keys else []
+
+
+def _places(model: type[Model], count: int) -> list[Any]:
+    return [given(model, "id", name=f"id{place}") for place in range(count)]
+
+
+# A search asks for few different numbers of rows.
+@lru_cache(maxsize=LOOKED_AT * CANDIDATES)
 def _chunks_by(count: int) -> PreparedRows[Chunk]:
-    keys = [given(Chunk, "id", name=f"id{place}") for place in range(count)]
-    rows = Chunk.objects.filter(pk__in=keys).select_related("document").order_by()
-    return PreparedRows(lambda: rows.defer("vector", "document__given_sections"))
+    rows = Chunk.objects.filter(pk__in=_places(Chunk, count)).order_by()
+    return PreparedRows(lambda: rows.defer("vector"))
+
+
+@lru_cache(maxsize=LOOKED_AT * CANDIDATES)
+def _documents_by(count: int) -> PreparedRows[Document]:
+    rows = Document.objects.filter(pk__in=_places(Document, count)).order_by()
+    return PreparedRows(lambda: rows.defer("given_sections"))
 
 
 def _passage(number: int, found: Fused, *, chunk: Chunk, score: float) -> Passage:
