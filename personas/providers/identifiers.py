@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 # Letters and digits, with marks between them: X-200, RS.232/A, x200, 10023.
 _CANDIDATE = re.compile(r"(?<![^\W_])[^\W_]{1,30}(?:[-./_][^\W_]{1,20}){0,3}(?![^\W_])")
 _MARK = re.compile("[-./_]")
+_DATE = re.compile(r"\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}")
 _DIGITS = re.compile(r"\d+")
 SHORTEST_NUMBER = 5  # digits; shorter ones are years, amounts and counts
 
@@ -17,7 +18,8 @@ def identifiers_in(text: str) -> set[str]:
     What begins with a digit is a measure (24h, 2-year), unless it is all digits and long.
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
-    joined = (_MARK.sub("", match.group()) for match in _CANDIDATE.finditer(plain))
+    found = (match.group() for match in _CANDIDATE.finditer(plain))
+    joined = (_MARK.sub("", word) for word in found if not _DATE.fullmatch(word))
     return {word for word in joined if _is_identifier(word)}
 
 

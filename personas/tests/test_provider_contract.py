@@ -22,7 +22,8 @@ async def test_it_says_what_the_plan_wants_said(name):
 
 
 @every_provider
-async def test_it_streams_in_pieces_and_ends_with_one_done(name):
+async def test_it_streams_in_pieces_and_ends_with_one_done(name, server):
+    server.behaviour = Behaviour(tokens_per_second=50)  # what arrives together may be read together
     text = "One two three four five."
     pieces = [part async for part in provider(name).stream(asking(text))]
     assert len(pieces) >= 5

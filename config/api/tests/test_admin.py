@@ -74,7 +74,8 @@ def test_nobody_rewrites_the_record(operator):
 
 def account_form(**changed):
     form = {"slug": "north", "name": "Northwind", "accent": "#0b6e5f", "language": "en", "time_zone": "UTC"}
-    return {**form, "page_size": "A4", "postal_line": "", "privacy_contact": "", **changed}
+    rest = {"page_size": "A4", "postal_line": "", "privacy_contact": "", "email_cap_days": 7}
+    return {**form, **rest, **changed}
 
 
 def test_an_account_is_made_with_what_exists(operator):
