@@ -26,7 +26,7 @@ def test_it_can_be_undone_and_done_again_with_rows_in_the_table():
     try:
         assert not index_exists()
     finally:
-        call_command("migrate", "knowledge", verbosity=0)
+        call_command("migrate", verbosity=0)
     assert index_exists()
     assert scored_by_words(["invoic"], list(Collection.objects.all()))
 
@@ -52,7 +52,7 @@ def test_collections_know_what_they_hold_and_words_are_made_again():
     before.refresh_from_db()
     Chunk.objects.update(terms=" old ", token_count=1)
     call_command("migrate", "knowledge", "0002", verbosity=0)
-    call_command("migrate", "knowledge", verbosity=0)
+    call_command("migrate", verbosity=0)
 
     after = Collection.objects.get()
     for name in ("document_count", "size_bytes", "character_count", "chunk_count", "token_count"):
