@@ -23,7 +23,7 @@ SAMPLE_ROWS = 20  # looked at to find the separator, and shown
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 BREAK = re.compile(r"\r\n|\r|\n")
 # What Excel writes above the heading so that it finds its own separator again.
-EXCELS_HINT = re.compile(r"\A\"?sep=(.)\"?(?:\r\n|\r|\n)", re.IGNORECASE)
+EXCELS_HINT = re.compile(r"\A\"?sep=([,;\t|])\"?(?:\r\n|\r|\n)", re.IGNORECASE)
 
 
 class CsvRefusedError(ValueError):

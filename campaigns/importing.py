@@ -25,7 +25,7 @@ from crm.models.contacts import Channel
 CHUNK = 1_000  # rows of a transaction
 RUN_SECONDS = 40
 AT_ONCE_SECONDS = 1.5  # a small file is checked before the page comes back
-LEASE = timedelta(seconds=20)  # renewed with each chunk
+LEASE = timedelta(seconds=60)  # renewed with each chunk; reading what is done comes before the first
 SHOWN_ERRORS = 100  # kept to show; all are counted, and all can be downloaded
 TAKES_PEOPLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED, Campaign.State.RUNNING, Campaign.State.PAUSED)
 State = ContactImport.State
@@ -128,9 +128,10 @@ def receive(campaign: Campaign, content: bytes, *, filename: str) -> ContactImpo
     _refuse_ended(campaign)
     try:
         table = csv_reading.read(content)
+        first = next(table.rows(), None)
     except CsvRefusedError as error:
         raise ImportRefusedError(str(error)) from None
-    if not table.first_rows():
+    if first is None:
         raise ImportRefusedError(NO_ROWS())
     kept = _new(campaign, table, content, filename=filename)
     kept.mapping = columns.guess_mapping(table.headings)
@@ -168,6 +169,8 @@ def _new(campaign: Campaign, table: Table, content: bytes, *, filename: str) -> 
 
 def table_of(kept: ContactImport, *, encoding: str = "", delimiter: str = "") -> Table:
     """Raises CsvRefusedError, or FileNotFoundError when the file is gone."""
+    if not kept.file:
+        raise FileNotFoundError(_("The file was deleted."))
     with kept.file.open("rb") as file:
         content = file.read()
     return csv_reading.read(
@@ -285,10 +288,10 @@ def go_on(import_id: UUID, *, seconds: float = RUN_SECONDS) -> bool:
         is_more = work(kept, ends_at=time.monotonic() + seconds)
     except (*Refused, FileNotFoundError) as error:
         back = State.UPLOADED if kept.state == State.CHECKING else State.FAILED
-        _of(kept).update(state=back, reason=str(error)[:500], lease_until=None)
+        _mine(kept).update(state=back, reason=str(error)[:500], lease_until=None)
         return False
     if is_more:
-        _of(kept).update(lease_until=None)
+        _mine(kept).update(lease_until=None)
     return is_more
 
 
@@ -300,6 +303,20 @@ def _claim(import_id: UUID) -> bool:
 def _of(kept: ContactImport, **where: Any) -> Any:
     """The row, as long as nobody has moved it on."""
     return ContactImport.objects.filter(pk=kept.pk, state=kept.state, **where)
+
+
+def _mine(kept: ContactImport, **where: Any) -> Any:
+    """The row, as long as this worker's lease holds and the columns are those it reads by."""
+    return _of(kept, lease_until=kept.lease_until, **where)
+
+
+def _advance(kept: ContactImport, *, begin: int, **changes: Any) -> bool:
+    """Writes how far it is, and renews the lease. False when the file is no longer this worker's."""
+    until = timezone.now() + LEASE
+    if not _mine(kept, done_rows=begin).update(**changes, lease_until=until):
+        return False
+    kept.lease_until = until
+    return True
 
 
 def _chunks_left(kept: ContactImport, table: Table, seen: set[str]) -> Iterator[tuple[Chunk, int, int]]:
@@ -325,11 +342,11 @@ def _check_on(kept: ContactImport, *, ends_at: float) -> bool:
         look_at(kept.campaign, rows, fields, seen=seen, found=found)
         most = max(kept.row_count, end)
         done = {"counts": found.counts, "errors": found.errors, "done_rows": end, "row_count": most}
-        if not _of(kept, done_rows=begin).update(**done, lease_until=timezone.now() + LEASE):
+        if not _advance(kept, begin=begin, **done):
             return False
     if not found.rows:
         raise CsvRefusedError(NO_ROWS())
-    _of(kept, done_rows=found.rows).update(state=State.CHECKED, row_count=found.rows, lease_until=None)
+    _mine(kept, done_rows=found.rows).update(state=State.CHECKED, row_count=found.rows, lease_until=None)
     return False
 
 
@@ -342,7 +359,7 @@ def _run_on(kept: ContactImport, *, ends_at: float) -> bool:
         people = sorted_out(rows, fields, seen, found=DryRun())
         if not _store_chunk(kept, people, begin=begin, end=position):
             return False
-    done = _of(kept, done_rows=position).update(state=State.DONE, row_count=position, lease_until=None)
+    done = _mine(kept, done_rows=position).update(state=State.DONE, row_count=position, lease_until=None)
     if done and kept.campaign.state == Campaign.State.RUNNING:
         from campaigns.tasks import run_campaign
 
@@ -352,11 +369,12 @@ def _run_on(kept: ContactImport, *, ends_at: float) -> bool:
 
 def _store_chunk(kept: ContactImport, people: Sequence[Person], *, begin: int, end: int) -> bool:
     """False when another worker has done these rows."""
+    lease = kept.lease_until
     for tries_left in (1, 0):
+        kept.lease_until = lease
         try:
             with transaction.atomic():
-                mine = _of(kept, done_rows=begin)
-                if not mine.update(done_rows=end, lease_until=timezone.now() + LEASE):
+                if not _advance(kept, begin=begin, done_rows=end):
                     return False
                 storing.store(kept.campaign, people)
                 return True
@@ -364,28 +382,3 @@ def _store_chunk(kept: ContactImport, people: Sequence[Person], *, begin: int, e
             if not tries_left:
                 raise
     return False
-
-
-# --- What could not be imported -----------------------------------------------------------------------
-
-
-def error_rows(kept: ContactImport) -> Iterator[str]:
-    """Every row with an error as CSV, as it was sent, with line and reason; safe to open in a spreadsheet."""
-    try:
-        table = table_of(kept)
-        yield csv_reading.written([[_("line"), _("reason"), *table.headings]])
-        yield from _error_lines(kept, table)
-    except (CsvRefusedError, FileNotFoundError, ValueError):  # the file is gone: the reasons are still there
-        reasons = [[str(error["line"]), str(error["reason"])] for error in kept.errors]
-        yield csv_reading.written([[_("line"), _("reason")], *reasons])
-
-
-def _error_lines(kept: ContactImport, table: Table) -> Iterator[str]:
-    fields, seen = table.fields(kept.mapping), set[str]()
-    for rows in chunked(table.rows()):
-        found = DryRun(most_errors=len(rows))
-        look_at(kept.campaign, rows, fields, seen=seen, found=found)
-        cells = dict(rows)
-        lines = [[str(one["line"]), one["reason"], *cells[one["line"]]] for one in found.errors]
-        if lines:
-            yield csv_reading.written(lines)

@@ -101,9 +101,11 @@ def _blank(kept: ContactImport, values: set[str]) -> int:
     try:
         table = importing.table_of(kept)
         rows = list(table.rows())
-    except (FileNotFoundError, csv_reading.CsvRefusedError):
-        log.warning("Import %s has no readable file to erase from.", kept.pk)
+    except FileNotFoundError:
+        log.warning("Import %s has no file to erase from.", kept.pk)
         return 0
+    except csv_reading.CsvRefusedError:
+        return _delete(kept)
     is_theirs = [_is_theirs(cells, values) for _line, cells in rows]
     if not any(is_theirs):
         return 0
@@ -114,6 +116,13 @@ def _blank(kept: ContactImport, values: set[str]) -> int:
     kept.file.storage.delete(name)
     kept.file.save(name, ContentFile(text.encode()), save=False)
     ContactImport.objects.filter(pk=kept.pk).update(file=kept.file.name, encoding="utf-8")
+    return 1
+
+
+def _delete(kept: ContactImport) -> int:
+    """Nobody can tell whose rows a file that cannot be read holds, so none of it is kept."""
+    kept.file.delete(save=False)
+    ContactImport.objects.filter(pk=kept.pk).update(file="")
     return 1
 
 

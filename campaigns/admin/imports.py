@@ -181,7 +181,8 @@ def _readings(content: bytes) -> list[tuple[str, str]]:
     """The encodings that this can be, each with how some of its words would read."""
     found = []
     for name, label in encodings.NAMES.items():
-        if encodings.readable(content, name):
+        # Any bytes of an even number are some UTF-16; without its mark nobody means it.
+        if name != "utf-16" and encodings.readable(content, name):
             words = ", ".join(encodings.samples(content, name)[:3])
             found.append((name, f"{label}: {words}" if words else label))
     return found

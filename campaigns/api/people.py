@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from campaigns import csv_reading, encodings, importing
 from campaigns.api import SCOPE
 from campaigns.api.campaigns import campaign_of
+from campaigns.error_rows import error_rows
 from campaigns.models import Campaign, ContactImport, Delivery, Recipient
 from config.api.audit import record
 from config.api.authentication import caller_of
@@ -167,7 +168,7 @@ def import_of(campaign: Campaign, import_id: UUID) -> ContactImport:
 
 
 def errors_file(kept: ContactImport) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(importing.error_rows(kept), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(error_rows(kept), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="errors-{kept.pk}.csv"'
     return response
 

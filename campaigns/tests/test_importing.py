@@ -8,6 +8,7 @@ import time_machine
 from django.utils import timezone
 
 from campaigns import importing, tasks
+from campaigns.error_rows import error_rows
 from campaigns.models import Campaign, ContactImport, Recipient
 from crm.consent import suppress
 from crm.models import Contact, ContactAddress
@@ -116,6 +117,16 @@ def test_one_worker_at_a_time_until_its_lease_runs_out():
         tasks.sweep()
     kept.refresh_from_db()
     assert kept.state == "done"
+
+
+def test_a_worker_that_slept_longer_than_its_lease_writes_nothing_more():
+    kept = importing.keep(make_campaign(), b"email\na@example.com\n", filename="p.csv")
+    ContactImport.objects.update(state="running", done_rows=0)
+    assert importing._claim(kept.pk)
+    slow = ContactImport.objects.select_related("campaign__account").get()
+    ContactImport.objects.update(lease_until=timezone.now() + timedelta(minutes=1))  # another took it over
+    assert importing._advance(slow, begin=0, done_rows=1) is False
+    assert importing._mine(slow).update(lease_until=None) == 0
 
 
 def test_a_started_import_is_not_started_again(django_capture_on_commit_callbacks):
@@ -251,7 +262,7 @@ def test_error_rows_are_safe_to_open_in_a_spreadsheet():
     kept = importing.keep(
         make_campaign(), b"email,note\nbad,=cmd|' /C calc'!A0\nok@example.com,+1\n", filename="p.csv"
     )
-    text = "".join(importing.error_rows(kept))
+    text = "".join(error_rows(kept))
     assert "'=cmd" in text
     assert "ok@example.com" not in text
     assert text.splitlines()[1].startswith("2,")
@@ -270,7 +281,7 @@ def test_all_error_rows_can_be_downloaded_though_few_are_shown(monkeypatch):
     suppress(campaign.account, "email", "gone@example.com", "unsubscribe", purpose="invitation")
     content = b"email,note\n" + b"bad,x\n" * 150 + suppressed_row + b"ok@example.com,y\n"
     kept = importing.keep(campaign, content, filename="p.csv")
-    text = "".join(importing.error_rows(kept))
+    text = "".join(error_rows(kept))
     assert len(text.splitlines()) == 152
     assert "gone@example.com" in text
     assert "ok@example.com" not in text

@@ -3,6 +3,7 @@
 import pytest
 
 from campaigns import importing, inviting, personal_data, sending, states
+from campaigns.error_rows import error_rows
 from campaigns.models import ContactImport, Delivery, EmailEvent, Recipient
 from tests.factories import make_campaign
 
@@ -59,7 +60,7 @@ def test_erasing_again_changes_nothing(campaign):
 
 def test_error_rows_keep_their_lines_after_an_erasure(campaign):
     personal_data.erase(person(campaign, "Grace"))
-    assert "4," in "".join(importing.error_rows(ContactImport.objects.get()))
+    assert "4," in "".join(error_rows(ContactImport.objects.get()))
 
 
 def test_forgetting_one_talk_clears_only_its_email(campaign):
@@ -85,3 +86,11 @@ def test_a_person_in_a_file_that_was_only_looked_at_is_forgotten_too(campaign):
         text = file.read().decode()
     assert "ada@example.com" not in text
     assert "Grace@example.com" in text
+
+
+def test_a_file_that_cannot_be_read_is_deleted_since_it_may_hold_the_person(campaign):
+    other = make_campaign()
+    kept = importing.receive(other, b'email,name\nada@example.com,Ada\n"open\n', filename="p.csv")
+    personal_data.erase(person(campaign, "Ada"))
+    kept.refresh_from_db()
+    assert not kept.file

@@ -7,6 +7,7 @@ import openpyxl
 import pytest
 
 from campaigns import columns, csv_reading, encodings, importing
+from campaigns.error_rows import error_rows
 from campaigns.tests.test_importing import found_in, imported
 from tests.factories import make_campaign
 
@@ -154,7 +155,7 @@ def test_an_excel_file_is_imported_with_its_own_row_numbers():
     assert (recipient.contact.name, recipient.fields) == ("Zoë Łącka", {"age": "36"})
     assert (kept.sheet, kept.encoding_is_sure) == ("People", True)
     assert [error["line"] for error in kept.errors] == [5]
-    assert "".join(importing.error_rows(kept)).splitlines()[1].startswith("5,")
+    assert "".join(error_rows(kept)).splitlines()[1].startswith("5,")
 
 
 def test_a_hidden_sheet_is_not_read():
