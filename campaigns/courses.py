@@ -19,7 +19,6 @@ STEPS = (
     (timedelta(days=8), timedelta(hours=1), "hour"),
     (timedelta(days=3650), timedelta(days=1), "day"),
 )
-PACE_OVER = timedelta(minutes=1)
 LENGTH = {"minute": 16, "hour": 13, "day": 10}  # of "2026-03-04 15:30"
 FORMAT = {"minute": "YYYY-MM-DD HH24:MI", "hour": "YYYY-MM-DD HH24", "day": "YYYY-MM-DD"}
 
@@ -76,25 +75,6 @@ def course_of(campaign: Campaign, *, now: datetime | None = None) -> Course | No
     counted = {name: _counted(rows, field, unit) for name, rows, field in _events(campaign)}
     totals = {name: _running(counts, times, step) for name, counts in counted.items()}
     return Course(unit, times, totals)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast emails leave now. `left` is None when none does, so that nobody can say."""
-
-    per_second: float = 0.0
-    left: timedelta | None = None
-
-
-def pace_of(campaign: Campaign, *, waiting: int, now: datetime | None = None) -> Pace:
-    """Over the last minute; `waiting` people have still to get their email."""
-    if campaign.state != Campaign.State.RUNNING or campaign.started_at is None:
-        return Pace()
-    at = now or timezone.now()
-    since = max(at - PACE_OVER, campaign.started_at)
-    sent = campaign.deliveries.filter(state=Delivery.State.SENT, sent_at__gt=since, sent_at__lte=at).count()
-    per_second = sent / max(1.0, (at - since).total_seconds())
-    return Pace(round(per_second, 1), timedelta(seconds=round(waiting / per_second)) if sent else None)
 
 
 def _events(campaign: Campaign) -> list[tuple[str, QuerySet[Any], str]]:

@@ -183,12 +183,12 @@ class StepForm(forms.ModelForm):
 
     class Meta:
         model = Step
-        fields = ("position", "template", "delay_minutes", "condition")
+        fields = ("position", "template", "keeps_subject", "delay_minutes", "condition")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """In a table the heading of a column names its fields for the eye only."""
         super().__init__(*args, **options)
-        for name in ("position", "template", "condition"):
+        for name in ("position", "template", "keeps_subject", "condition"):
             if name in self.fields:
                 widget: Any = self.fields[name].widget
                 # The admin wraps a choice of rows in the links beside it.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,15 +11,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import forecasting, previewing, wording
+from campaigns import previewing, scheduling, wording
 from campaigns.admin.looks import page
 from campaigns.admin.recipients import SKIP_REASONS
 from campaigns.models import Campaign, EmailTemplate, Recipient, SmtpServer
 from config.api.audit import record
-from crm.contacts import InvalidAddress, normalise_email, uuid_of
+from crm.contacts import InvalidAddress, email_of, normalise_email, uuid_of
 from interviews.models import Guide
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ def emails_of(campaign: Campaign) -> list[Choice]:
         found.append(Choice("b", _("Invitation, version B"), template))
     for step in campaign.steps.select_related("template"):
         label = _("Follow-up %(n)s") % {"n": step.position}
-        found.append(Choice(f"step-{step.position}", label, step.template))
+        template = copy(step.template)
+        if step.keeps_subject:
+            template.subject = f"Re: {campaign.template.subject}"
+        found.append(Choice(f"step-{step.position}", label, template))
     return found
 
 
@@ -122,23 +125,36 @@ class _Pages:
         messages.success(request, _("The test email was taken: %(said)s") % {"said": said})
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One person of the timetable: their emails, each at a time on their own clock; or why there are none."""
+
+    recipient: Recipient
+    address: str
+    zone: str
+    reason: str
+    emails: list[tuple[previewing.PlannedEmail, datetime]]
+
+
 def _timetable(campaign: Campaign, after: str) -> dict[str, Any]:
     """Who gets what and when, a page of people at a time, from the one after whom the page before ended."""
     last = int(after) if after.isdecimal() and len(after) < 19 else 0
-    waiting = campaign.recipients.filter(state=Recipient.State.WAITING).order_by("pk")
-    rows = waiting.filter(pk__gt=last).select_related("contact").prefetch_related("contact__addresses")
+    waiting = campaign.recipients.filter(state=Recipient.State.WAITING, pk__gt=last).order_by("pk")
+    rows = waiting.select_related("contact__account").prefetch_related("contact__addresses")
     found = list(rows[: TIMETABLE_ROWS + 1])
     people = found[:TIMETABLE_ROWS]
-    begin = campaign.scheduled_at if campaign.state == Campaign.State.SCHEDULED else None
-    at = max(filter(None, (begin, timezone.now())))
-    ahead = waiting.filter(pk__lte=last).count() if last else 0
-    words = dict(SKIP_REASONS)
-    table = [
-        (one, str(words.get(one.reason, one.reason)))
-        for one in forecasting.forecasts(campaign, people, at=at, ahead=ahead)
-    ]
+    rules = scheduling.rules_of(campaign)
+    lines = [_line(one, rules) for one in previewing.plan_for(campaign, people)]
     more = people[-1].pk if len(found) > TIMETABLE_ROWS else None
-    return {"timetable": table, "timetable_from": at, "timetable_more": more, "timetable_after": last}
+    return {"timetable": lines, "timetable_more": more, "timetable_after": last}
+
+
+def _line(planned: previewing.PlannedPerson, rules: scheduling.Rules) -> Line:
+    contact = planned.recipient.contact
+    zone = rules.zone_of(contact.time_zone)
+    emails = [(email, email.at.astimezone(zone)) for email in planned.emails]
+    reason = str(dict(SKIP_REASONS).get(planned.reason, planned.reason))
+    return Line(planned.recipient, email_of(contact), str(zone), reason, emails)
 
 
 def _in_words(skipped: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -14,6 +14,8 @@ from campaigns.admin import moves
 from campaigns.admin.charts import chart_of, funnel_of
 from campaigns.admin.looks import CAMPAIGN_COLOURS, page
 from campaigns.admin.resending import note_resent, tell_resent
+from campaigns.admin.winners import split_facts
+from campaigns.figures import sent_per_second
 from campaigns.models import Campaign, Delivery
 
 if TYPE_CHECKING:
@@ -35,12 +37,10 @@ def urls(campaigns: "CampaignAdmin") -> list[URLPattern]:
 def facts(campaign: Campaign) -> dict[str, Any]:
     """What the pages of a campaign show of it."""
     figures = states.progress([campaign.pk])[campaign.pk]
-    pace = courses.pace_of(campaign, waiting=figures.left)
     return {
         "campaign": campaign,
         "figures": figures,
-        "per_second": pace.per_second,
-        "finish": _in_words(pace),
+        **speed(campaign, left=figures.left),
         "moves": moves.offered(campaign),
         "colour": CAMPAIGN_COLOURS[campaign.state],
         # Nobody can be invited before people are in it, so that comes first.
@@ -48,11 +48,17 @@ def facts(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _in_words(pace: courses.Pace) -> str:
-    """The time to finish: "2 h 5 min", "40 s"; a dash when nobody can say."""
-    if pace.left is None:
-        return "–"
-    seconds = round(pace.left.total_seconds())
+def speed(campaign: Campaign, *, left: int) -> dict[str, Any]:
+    """Emails a second over the last minute, and the time to finish in words; a dash when nobody can say."""
+    is_running = campaign.state == Campaign.State.RUNNING
+    per_second = sent_per_second(campaign.pk) if is_running else 0.0
+    return {
+        "per_second": round(per_second, 1),
+        "finish": in_words(round(left / per_second)) if per_second else "–",
+    }
+
+
+def in_words(seconds: int) -> str:
     if seconds < 120:
         return _("%(n)s s") % {"n": seconds}
     hours, minutes = divmod(round(seconds / 60), 60)
@@ -68,7 +74,7 @@ class _Pages:
         """The whole page, or with ?part=course only what changes on it."""
         campaign = self._campaigns.campaign(request, pk, change=False)
         course = courses.course_of(campaign)
-        context = facts(campaign)
+        context = facts(campaign) | split_facts(campaign)
         context |= {
             "title": f"{_('Progress')}: {campaign.name}",
             "chart": chart_of(course) if course else None,
@@ -88,9 +94,8 @@ class _Pages:
             "reason": campaign.state_reason,
         }
         is_live = campaign.state in (Campaign.State.RUNNING, Campaign.State.SCHEDULED)
-        pace = courses.pace_of(campaign, waiting=figures.left)
-        speed = {"per_second": pace.per_second, "finish": _in_words(pace)}
-        return JsonResponse({**state, **figures.as_json(), **speed, "is_live": is_live})
+        moving = speed(campaign, left=figures.left)
+        return JsonResponse({**state, **figures.as_json(), **moving, "is_live": is_live})
 
     def unknown(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Emails that may or may not have been taken: a person decides whether they are sent again."""

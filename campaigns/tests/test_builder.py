@@ -1,6 +1,9 @@
 """The builder and the preview: a campaign put together on one page, and read as one of its people."""
 
+from datetime import UTC, datetime
+
 import pytest
+import time_machine
 
 from campaigns.models import Campaign, Delivery, Schedule, SplitTest, Step
 from campaigns.tests.test_campaign_admin import at, no_parts
@@ -128,10 +131,12 @@ def test_the_preview_shows_no_template_of_another_account(admin_client):
 def test_the_preview_shows_version_b_and_the_follow_ups(admin_client):
     campaign = make_campaign(people=1)
     reminder = make_template(campaign.account, subject="A reminder")
-    Step.objects.create(campaign=campaign, template=reminder)
+    Step.objects.create(campaign=campaign, template=reminder, keeps_subject=False)
+    Step.objects.create(campaign=campaign, template=reminder, position=2)
     SplitTest.objects.create(campaign=campaign, subject_b="Version B")
     assert live(admin_client, campaign, email="b")["subject"] == "Version B"
     assert live(admin_client, campaign, email="step-1")["subject"] == "A reminder"
+    assert live(admin_client, campaign, email="step-2")["subject"] == "Re: Ada, may we ask you something?"
     page = admin_client.get(at("campaign_preview", campaign.pk), {"email": "step-1"}).content.decode()
     assert "A reminder" in page
 
@@ -154,7 +159,8 @@ def test_the_html_of_a_preview_runs_in_a_sandbox(admin_client):
 def test_a_test_goes_out_as_the_chosen_email_and_person(admin_client):
     with SmtpSink() as sink:
         campaign = make_campaign(people=1, smtp_server=make_smtp_server(port=sink.port))
-        Step.objects.create(campaign=campaign, template=make_template(subject="{{ first_name }}, a reminder"))
+        reminder = make_template(subject="{{ first_name }}, a reminder")
+        Step.objects.create(campaign=campaign, template=reminder, keeps_subject=False)
         data = {"to": "me@example.com", "email": "step-1", "recipient": campaign.recipients.get().pk}
         admin_client.post(at("campaign_preview", campaign.pk), data)
     assert sink.received[0].message["Subject"] == "[Test] Ada, a reminder"
@@ -178,3 +184,57 @@ def test_the_builder_needs_the_same_queries_however_many_people_there_are(
         Step.objects.create(campaign=campaign, template=campaign.template, position=number)
     with django_assert_max_num_queries(40):
         admin_client.get(at("campaign_change", campaign.pk))
+
+
+# --- Who gets what, and when --------------------------------------------------------------------------
+
+
+def with_people(people, **schedule):
+    campaign = make_campaign()
+    for number in range(people):
+        contact = make_contact(email=f"p{number}@example.com", time_zone="America/New_York")
+        campaign.recipients.create(contact=contact)
+    if schedule:
+        Schedule.objects.create(campaign=campaign, **schedule)
+    return campaign
+
+
+@time_machine.travel(datetime(2026, 3, 6, 12, 0, tzinfo=UTC), tick=False)
+def test_the_timetable_is_in_each_persons_own_time(admin_client):
+    campaign = with_people(1, send_from="09:00", send_until="17:00", weekdays="12345")
+    Step.objects.create(campaign=campaign, template=campaign.template, delay_minutes=24 * 60)
+    page = admin_client.get(at("campaign_preview", campaign.pk)).content.decode()
+    # Friday at nine in New York; a day later is Saturday, so Monday at nine, after the clocks changed.
+    assert "Fri 6 Mar, 09:00 · Invitation" in page
+    assert "Mon 9 Mar, 09:00 · Follow-up 1" in page
+    assert "America/New_York" in page
+
+
+def test_whoever_is_skipped_stands_in_the_timetable_with_the_reason(admin_client):
+    campaign = with_people(2)
+    suppress(campaign.account, "email", "p0@example.com", "unsubscribe")
+    page = admin_client.get(at("campaign_preview", campaign.pk)).content.decode()
+    assert "Nothing: Unsubscribed" in page
+    assert page.count('class="rc-times"') == 1
+
+
+def test_the_timetable_comes_page_by_page_in_the_same_queries(admin_client, django_assert_max_num_queries):
+    campaign = with_people(30)
+    Step.objects.create(campaign=campaign, template=campaign.template)
+    with django_assert_max_num_queries(32):
+        page = admin_client.get(at("campaign_preview", campaign.pk)).content.decode()
+    assert page.count('class="rc-times"') == 25
+    last = campaign.recipients.order_by("pk")[24]
+    assert f"?after={last.pk}#timetable" in page
+    page = admin_client.get(at("campaign_preview", campaign.pk), {"after": last.pk}).content.decode()
+    assert page.count('class="rc-times"') == 5
+
+
+def test_a_campaign_is_started_later_by_staff(admin_client):
+    campaign = make_campaign(people=1)
+    path = at("campaign_schedule", campaign.pk)
+    assert "1 person will be invited" in admin_client.get(path).content.decode()
+    assert "in the future" in admin_client.post(path, {"at": "2020-01-01T10:00"}).content.decode()
+    assert admin_client.post(path, {"at": "2099-01-01T10:00"}).status_code == 302
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.scheduled_at.year) == ("scheduled", 2099)

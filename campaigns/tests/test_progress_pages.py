@@ -6,10 +6,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from campaigns import courses
+from campaigns import courses, figures
 from campaigns.admin import progress
 from campaigns.admin.charts import chart_of
-from campaigns.models import Campaign, Delivery, Recipient
+from campaigns.models import Campaign, Delivery, Recipient, SplitTest
 from campaigns.tests.running import queued_campaign, send
 from campaigns.tests.test_campaign_admin import at, sent_campaign
 from config.api.models import AuditEntry
@@ -78,25 +78,20 @@ def test_a_course_needs_the_same_queries_however_many_people_there_are(django_as
         courses.course_of(campaign)
 
 
-def test_the_pace_is_that_of_the_last_minute():
-    campaign = spread_out(people=4)
-    Campaign.objects.update(state="running")
-    campaign.refresh_from_db()
-    now = START + timedelta(hours=2, seconds=30)
-    Delivery.objects.filter(pk=Delivery.objects.first().pk).update(sent_at=now - timedelta(seconds=5))
-    pace = courses.pace_of(campaign, waiting=100, now=now)
-    sent = Delivery.objects.filter(sent_at__gt=now - timedelta(minutes=1), sent_at__lte=now).count()
-    assert pace.per_second == round(sent / 60, 1)
-    assert pace.left == timedelta(seconds=round(100 * 60 / sent))
-    assert courses.pace_of(campaign, waiting=100, now=START + timedelta(days=9)).left is None
+def test_the_pace_and_the_time_to_finish_are_told_while_it_runs():
+    campaign = make_campaign(people=2, state="running")
+    assert progress.speed(campaign, left=100) == {"per_second": 0.0, "finish": "–"}
+    figures.count([(campaign.pk, "sent")] * 120)
+    told = progress.speed(campaign, left=100)
+    assert told["per_second"] > 0
+    assert told["finish"] != "–"
+    campaign.state = "paused"
+    assert progress.speed(campaign, left=100)["finish"] == "–"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(None, "–"), (40, "40 s"), (600, "10 min"), (7500, "2 h 5 min")]
-)
+@pytest.mark.parametrize(("seconds", "words"), [(40, "40 s"), (600, "10 min"), (7500, "2 h 5 min")])
 def test_the_time_to_finish_is_told_in_words(seconds, words):
-    left = None if seconds is None else timedelta(seconds=seconds)
-    assert progress._in_words(courses.Pace(1.0, left)) == words
+    assert progress.in_words(seconds) == words
 
 
 def test_a_draft_has_no_course():
@@ -133,8 +128,47 @@ def test_the_progress_page_needs_the_same_queries_however_many_people(
     admin_client, django_assert_max_num_queries
 ):
     campaign = spread_out(people=30)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(20):
         admin_client.get(at("campaign_course", campaign.pk))
+
+
+# --- A/B tests ----------------------------------------------------------------------------------------
+
+
+def tested():
+    campaign = sent_campaign(people=4)
+    SplitTest.objects.create(campaign=campaign, subject_b="B", min_sample=10)
+    for number, person in enumerate(campaign.recipients.all()):
+        Recipient.objects.filter(pk=person.pk).update(variant="ab"[number % 2])
+    return campaign
+
+
+def test_the_versions_of_a_test_are_compared_on_the_page(admin_client):
+    campaign = tested()
+    Interview.objects.filter(recipient=campaign.recipients.first()).update(started_at=timezone.now())
+    page = admin_client.get(at("campaign_course", campaign.pk)).content.decode()
+    assert "Too few emails to compare: 10 of each are wanted." in page
+    assert "50 %" in page
+    assert at("campaign_winner", campaign.pk, "b") in page
+
+
+def test_a_person_chooses_the_winner_once_and_it_is_written_down(admin_client):
+    campaign = tested()
+    path = at("campaign_winner", campaign.pk, "b")
+    assert "not been invited yet" in admin_client.get(path).content.decode()
+    assert SplitTest.objects.get().winner == ""
+    admin_client.post(path)
+    test = SplitTest.objects.get()
+    assert (test.winner, test.decided_by) == ("b", "admin")
+    assert AuditEntry.objects.get(action="chose the winner of an A/B test").detail == {"winner": "b"}
+    page = admin_client.post(at("campaign_winner", campaign.pk, "a"), follow=True).content.decode()
+    assert "chosen before" in page
+    assert SplitTest.objects.get().winner == "b"
+
+
+def test_a_version_that_is_none_is_not_found(admin_client):
+    assert admin_client.get(at("campaign_winner", tested().pk, "c")).status_code == 404
+    assert admin_client.get(at("campaign_winner", make_campaign().pk, "a")).status_code == 404
 
 
 # --- Unknown emails -----------------------------------------------------------------------------------

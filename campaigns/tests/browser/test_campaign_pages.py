@@ -38,7 +38,7 @@ def built():
     """A draft with everything in it."""
     campaign = make_campaign(people=2)
     reminder = make_template(campaign.account, name="Reminder", subject="Still time, {{ first_name }}")
-    Step.objects.create(campaign=campaign, template=reminder)
+    Step.objects.create(campaign=campaign, template=reminder, keeps_subject=False)
     SplitTest.objects.create(campaign=campaign, subject_b="Ten minutes?")
     return campaign
 
@@ -58,6 +58,8 @@ def addresses():
         at("campaign_import", draft.pk),
         at("campaign_import_look", draft.pk, kept.pk),
         at("campaign_course", sent.pk),
+        at("campaign_course", draft.pk),
+        at("campaign_winner", draft.pk, "a"),
         at("campaign_unknown", sent.pk),
         at("recipient_changelist"),
         at("recipient_change", sent.recipients.first().pk),
