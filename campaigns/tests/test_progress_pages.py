@@ -135,7 +135,7 @@ def test_the_progress_page_needs_the_same_queries_however_many_people(
 # --- A/B tests ----------------------------------------------------------------------------------------
 
 
-def tested():
+def with_versions():
     campaign = sent_campaign(people=4)
     SplitTest.objects.create(campaign=campaign, subject_b="B", min_sample=10)
     for number, person in enumerate(campaign.recipients.all()):
@@ -144,7 +144,7 @@ def tested():
 
 
 def test_the_versions_of_a_test_are_compared_on_the_page(admin_client):
-    campaign = tested()
+    campaign = with_versions()
     Interview.objects.filter(recipient=campaign.recipients.first()).update(started_at=timezone.now())
     page = admin_client.get(at("campaign_course", campaign.pk)).content.decode()
     assert "Too few emails to compare: 10 of each are wanted." in page
@@ -153,7 +153,7 @@ def test_the_versions_of_a_test_are_compared_on_the_page(admin_client):
 
 
 def test_a_person_chooses_the_winner_once_and_it_is_written_down(admin_client):
-    campaign = tested()
+    campaign = with_versions()
     path = at("campaign_winner", campaign.pk, "b")
     assert "not been invited yet" in admin_client.get(path).content.decode()
     assert SplitTest.objects.get().winner == ""
@@ -167,7 +167,7 @@ def test_a_person_chooses_the_winner_once_and_it_is_written_down(admin_client):
 
 
 def test_a_version_that_is_none_is_not_found(admin_client):
-    assert admin_client.get(at("campaign_winner", tested().pk, "c")).status_code == 404
+    assert admin_client.get(at("campaign_winner", with_versions().pk, "c")).status_code == 404
     assert admin_client.get(at("campaign_winner", make_campaign().pk, "a")).status_code == 404
 
 
