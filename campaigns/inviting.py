@@ -100,7 +100,7 @@ def _room_today(desk: Desk, now: datetime) -> int | None:
     most = desk.rules.max_invitations_a_day
     if most is None:
         return None if running.exists() else 0
-    if not running.select_for_update(no_key=True).exists():
+    if running.select_for_update(no_key=True).values_list("pk", flat=True).first() is None:
         return 0
     today = desk.campaign.recipients.filter(invited_at__gte=scheduling.day_began(desk.rules, now))
     return max(0, most - today.count())

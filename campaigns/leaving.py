@@ -51,13 +51,12 @@ def _refused(deliveries: Iterable[Delivery], now: datetime) -> dict[UUID, Held]:
     for one in deliveries:
         groups.setdefault((one.account_id, one.purpose), []).append(one)
     accounts = Account.objects.in_bulk({account for account, _purpose in groups})
-    held = {}
+    held: dict[UUID, Held] = {}
     for (account, purpose), group in groups.items():
         asked = [(one.contact, one.to_email) for one in group]
-        against = consent.reasons_against(accounts[account], asked, Channel.EMAIL, purpose, at=now)
-        for one in group:
-            if reason := against.get(one.contact_id):
-                held[one.pk] = Held(reason)
+        said = consent.verdicts(accounts[account], Channel.EMAIL, purpose, asked, at=now)
+        verdicts = zip(group, said, strict=True)
+        held |= {one.pk: Held(verdict.reason) for one, verdict in verdicts if not verdict.allowed}
     return held
 
 

@@ -141,11 +141,14 @@ def _emails(
     campaign: Campaign, plan: scheduling.Plan, person: Recipient, start: datetime
 ) -> Iterator[PlannedEmail]:
     """At most SHOWN_EMAILS of them: a step may be repeated up to a thousand times."""
-    zone, most = person.contact.time_zone, plan.rules.max_emails
+    zone, most = person.contact.time_zone, min(plan.rules.max_emails or SHOWN_EMAILS, SHOWN_EMAILS)
     at = scheduling.invitation_at(plan.rules, added_at=person.created_at, now=start, time_zone=zone)
     yield PlannedEmail(0, at, campaign.template.name)
     number = 0
-    while (following := plan.following(number + 1)) and number + 1 < min(most or SHOWN_EMAILS, SHOWN_EMAILS):
+    for _count in range(1, most):
+        following = plan.following(number + 1)
+        if following is None:
+            return
         at = scheduling.next_open(plan.rules, at + plan.wait_before(following), plan.rules.zone_of(zone))
         yield PlannedEmail(following.number, at, following.step.template.name, following.step.condition)
         number = following.number

@@ -3,9 +3,11 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.utils import timezone
 
 from campaigns import rendering, states
 from campaigns.mime import HeaderInjectionError
@@ -41,7 +43,9 @@ class Letter:
 
 
 def has_room(campaign: Campaign) -> bool:
-    waiting = Delivery.objects.filter(campaign=campaign, state__in=states.WAITING)
+    """Whether more should be rendered. Emails that wait for another day's window hold nobody else up."""
+    soon = timezone.now() + timedelta(hours=1)
+    waiting = Delivery.objects.filter(campaign=campaign, state__in=states.WAITING, not_before__lte=soon)
     return len(waiting.values_list("pk")[:AHEAD]) < AHEAD
 
 

@@ -36,8 +36,10 @@ CONDITION = "the step's condition no longer holds"
 
 def against_inviting(campaign: Campaign, contacts: Sequence[Contact]) -> dict[UUID, str]:
     """Contact → why may_contact would refuse an invitation. Addresses should be prefetched."""
-    addressed = [(contact, email_of(contact)) for contact in contacts]
-    return consent.reasons_against(campaign.account, addressed, Channel.EMAIL, Purpose.INVITATION)
+    asked = [(contact, email_of(contact)) for contact in contacts]
+    said = consent.verdicts(campaign.account, Channel.EMAIL, Purpose.INVITATION, asked)
+    verdicts = zip(contacts, said, strict=True)
+    return {contact.pk: verdict.reason for contact, verdict in verdicts if not verdict.allowed}
 
 
 def to_stop(campaign: Campaign, people: Sequence[Recipient]) -> dict[int, str]:

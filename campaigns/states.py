@@ -103,7 +103,9 @@ def finish_done() -> int:
 
     Read from rows. A standing campaign goes on.
     """
-    people = Recipient.objects.filter(campaign=OuterRef("pk"), next_at__isnull=False)
+    people = Recipient.objects.filter(campaign=OuterRef("pk"), next_at__isnull=False).exclude(
+        state=Recipient.State.SKIPPED
+    )
     emails = Delivery.objects.filter(campaign=OuterRef("pk"), state__in=OPEN)
     retried = Delivery.objects.filter(campaign=OuterRef("pk"), state=Delivery.State.UNKNOWN)
     done = Campaign.objects.filter(

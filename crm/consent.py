@@ -103,24 +103,6 @@ def blocked(account: Account, channel: str, addresses: Iterable[str], *, purpose
     return found
 
 
-def reasons_against(
-    account: Account,
-    contacts: Iterable[tuple[Contact, str]],
-    channel: str,
-    purpose: str,
-    *,
-    at: datetime | None = None,
-) -> dict[UUID, str]:
-    """Contact → why may_contact would refuse them, for many contacts with their addresses in few queries."""
-    asked = list(contacts)
-    said = verdicts(account, channel, purpose, asked, at=at)
-    return {
-        contact.pk: verdict.reason
-        for (contact, _address), verdict in zip(asked, said, strict=True)
-        if not verdict.allowed
-    }
-
-
 def in_force(account: Account, channel: str, purpose: str) -> dict[str, str]:
     """Digest of an address → why it is suppressed, for all of an account: to go through a long list."""
     rows = _suppressions(account, channel, purpose)

@@ -464,3 +464,17 @@ def test_staff_may_send_again_what_had_failed(clock):
     assert claiming.resend(Delivery.objects.all()) == 1
     sending.send_due(None)
     assert Delivery.objects.get().state == "sent"
+
+
+def test_emails_held_for_another_day_hold_nobody_else_up(clock, monkeypatch):
+    from campaigns import queueing
+
+    monkeypatch.setattr(queueing, "AHEAD", 1)
+    campaign = stepped_campaign(people=2, delays=[])
+    states.begin(campaign.pk)
+    first = campaign.recipients.order_by("pk").first()
+    Recipient.objects.exclude(pk=first.pk).update(next_at=START + timedelta(minutes=1))
+    inviting.invite_people(campaign.pk)
+    Delivery.objects.update(not_before=START + timedelta(days=1))
+    clock.move_to(START + timedelta(minutes=2))
+    assert inviting.invite_people(campaign.pk).invited == 1
