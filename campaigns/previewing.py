@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from campaigns import reasons, rendering, scheduling, trying, wording
 from campaigns.mime import HeaderInjectionError
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, EmailTemplate, Recipient, Step
 from campaigns.placeholders import PlaceholderError
 from campaigns.smtp import SmtpError
 from config.api.ids import uuid7
@@ -24,7 +24,7 @@ from crm.models import Consent, Contact, ContactAddress
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 
-SHOWN_EMAILS = 20
+SHOWN_EMAILS = 12
 SAMPLE_LINK = "/i/this-is-only-a-preview"
 SAMPLE_UNSUBSCRIBE = "/u/this-is-only-a-preview"
 
@@ -54,12 +54,17 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class PlannedEmail:
-    """One email that somebody gets, at the earliest; `condition` is looked at then."""
+    """One email that somebody gets, at the earliest, by their own clock. `step` is None for the invitation."""
 
-    step: int
+    number: int
     at: datetime
-    template: str
-    condition: str = ""
+    template: EmailTemplate
+    step: Step | None = None
+
+    @property
+    def condition(self) -> str:
+        """What is looked at when the email is due."""
+        return self.step.condition if self.step else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class PlannedPerson:
     """`reason` is why somebody is skipped; then nothing is planned."""
 
     recipient: Recipient
+    address: str
+    zone: str
     reason: str = ""
     emails: tuple[PlannedEmail, ...] = ()
 
@@ -121,37 +128,54 @@ def _openings(campaign: Campaign, zones: Mapping[str, int]) -> tuple[Opening, ..
 
 
 def _starts_at(campaign: Campaign) -> datetime:
+    """Its scheduled start, else now."""
     now = timezone.now()
-    return max(now, campaign.scheduled_at) if campaign.scheduled_at else now
+    planned = campaign.scheduled_at if campaign.state == Campaign.State.SCHEDULED else None
+    return max(now, planned) if planned else now
 
 
-def plan_for(campaign: Campaign, people: Sequence[Recipient]) -> list[PlannedPerson]:
-    """What each of these people would get, and when, should they never answer. Read with addresses."""
+def plan_for(campaign: Campaign, people: Sequence[Recipient], *, ahead: int = 0) -> list[PlannedPerson]:
+    """What each of these people would get, and when, should they never answer.
+
+    Read with contacts and addresses, in the order of their invitations; `ahead` of the first are so many
+    others, which counts where invitations of a day are limited. What the server's own limits or the cap on
+    emails delay is not in it.
+    """
     plan, start = scheduling.plan_of(campaign), _starts_at(campaign)
     against = reasons.against_inviting(campaign, [person.contact for person in people])
-    return [
-        PlannedPerson(person, reason=against[person.contact_id])
-        if person.contact_id in against
-        else PlannedPerson(person, emails=tuple(_emails(campaign, plan, person, start)))
-        for person in people
-    ]
+    planned = []
+    for person in people:
+        reason = against.get(person.contact_id, "") or person.skip_reason
+        begins = start + _days_later(plan, ahead)
+        emails = () if reason else tuple(_emails(campaign, plan, person, begins))
+        zone = plan.rules.zone_of(person.contact.time_zone)
+        planned.append(PlannedPerson(person, email_of(person.contact), zone.key, reason, emails))
+        ahead += not reason
+    return planned
+
+
+def _days_later(plan: scheduling.Plan, ahead: int) -> timedelta:
+    most = plan.rules.max_invitations_a_day
+    return timedelta(days=ahead // most) if most else timedelta(0)
 
 
 def _emails(
-    campaign: Campaign, plan: scheduling.Plan, person: Recipient, start: datetime
+    campaign: Campaign, plan: scheduling.Plan, person: Recipient, begins: datetime
 ) -> Iterator[PlannedEmail]:
     """At most SHOWN_EMAILS of them: a step may be repeated up to a thousand times."""
-    zone, most = person.contact.time_zone, min(plan.rules.max_emails or SHOWN_EMAILS, SHOWN_EMAILS)
-    at = scheduling.invitation_at(plan.rules, added_at=person.created_at, now=start, time_zone=zone)
-    yield PlannedEmail(0, at, campaign.template.name)
+    zone = plan.rules.zone_of(person.contact.time_zone)
+    at = scheduling.invitation_at(
+        plan.rules, added_at=person.created_at, now=begins, time_zone=person.contact.time_zone
+    )
+    yield PlannedEmail(0, at.astimezone(zone), campaign.template)
     number = 0
-    for _count in range(1, most):
+    for _count in range(1, min(plan.rules.max_emails or SHOWN_EMAILS, SHOWN_EMAILS)):
         following = plan.following(number + 1)
         if following is None:
             return
-        at = scheduling.next_open(plan.rules, at + plan.wait_before(following), plan.rules.zone_of(zone))
-        yield PlannedEmail(following.number, at, following.step.template.name, following.step.condition)
+        at = scheduling.next_open(plan.rules, at + plan.wait_before(following), zone)
         number = following.number
+        yield PlannedEmail(number, at.astimezone(zone), following.step.template, following.step)
 
 
 def sample(

@@ -19,7 +19,6 @@ from config.api.envelope import success
 from config.api.errors import ConflictError, NotFoundError
 from config.api.models import Account
 from config.api.openapi import enveloped
-from crm.contacts import email_of
 
 MOST_STEPS = 50
 
@@ -295,21 +294,19 @@ class WinnerView(APIView):
 
 
 class PlannedEmailSerializer(serializers.Serializer):
-    step = serializers.IntegerField(help_text="0 is the invitation.")
+    step = serializers.IntegerField(source="number", help_text="0 is the invitation.")
     at = serializers.DateTimeField(help_text="At the earliest.")
-    template = serializers.CharField()
+    template = serializers.CharField(source="template.name")
     condition = serializers.CharField(help_text="Looked at when the email is due.")
 
 
 class PlannedPersonSerializer(serializers.Serializer):
     id = serializers.IntegerField(source="recipient.pk")
     name = serializers.CharField(source="recipient.contact.name")
-    email = serializers.SerializerMethodField()
+    email = serializers.CharField(source="address")
+    time_zone = serializers.CharField(source="zone")
     reason = serializers.CharField(help_text="Why they are skipped; empty when they are not.")
-    emails = PlannedEmailSerializer(many=True, help_text="Should they never answer; the first 20.")
-
-    def get_email(self, planned: previewing.PlannedPerson) -> str:
-        return email_of(planned.recipient.contact)
+    emails = PlannedEmailSerializer(many=True, help_text="Should they never answer; the first 12.")
 
 
 @extend_schema(tags=["Campaigns"])
@@ -331,7 +328,8 @@ class PlannedPeople(generics.ListAPIView):
     )
     def get(self, request: Request, campaign_id: UUID) -> Response:
         people = self.paginate_queryset(self.get_queryset()) or []
-        planned = previewing.plan_for(campaign_of(request, campaign_id), people)
+        ahead = self.get_queryset().filter(pk__lt=people[0].pk).count() if people else 0
+        planned = previewing.plan_for(campaign_of(request, campaign_id), people, ahead=ahead)
         return self.get_paginated_response(PlannedPersonSerializer(planned, many=True).data)
 
 
