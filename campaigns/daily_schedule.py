@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
-from campaigns import states
+from campaigns import followups, states
 from campaigns.models import Campaign, EmailTemplate, Recipient, Schedule, Step
 from campaigns.standing import campaign_of
 from config.api.models import Account
@@ -59,6 +59,7 @@ def set_up(account: Account, *, max_emails: int, interval_minutes: int, daily_at
     schedule, is_new = Schedule.objects.update_or_create(campaign=campaign, defaults=wanted)
     if is_new and not campaign.steps.exists():
         _make_steps(campaign)
+    followups.plan_again(campaign)  # a higher max_limit goes on where the lower one ended
     if not (states.begin(campaign.pk) or states.resume(campaign.pk)):
         states.wake(campaign.pk)
     return schedule

@@ -478,3 +478,20 @@ def test_emails_held_for_another_day_hold_nobody_else_up(clock, monkeypatch):
     Delivery.objects.update(not_before=START + timedelta(days=1))
     clock.move_to(START + timedelta(minutes=2))
     assert inviting.invite_people(campaign.pk).invited == 1
+
+
+def test_a_raised_max_limit_of_the_documented_scheduler_goes_on(clock):
+    from campaigns import daily_schedule
+    from campaigns.standing import campaign_of
+
+    person = make_contact()
+    campaign = campaign_of(person.account)
+    Recipient.objects.create(campaign=campaign, contact=person)
+    rules = {"interval_minutes": 60, "daily_at": "00:00"}
+    daily_schedule.set_up(person.account, max_emails=1, **rules)
+    after(clock, days=1)
+    after(clock, minutes=61)
+    assert steps_sent(campaign) == {0: 1}
+    daily_schedule.set_up(person.account, max_emails=2, **rules)
+    after(clock, minutes=1)
+    assert steps_sent(campaign) == {0: 1, 1: 1}
