@@ -54,7 +54,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class PlannedEmail:
-    """One email that somebody gets, at the earliest, by their own clock. `step` is None for the invitation."""
+    """One email that somebody gets, at the earliest, by their own clock. The invitation has no `step`."""
 
     number: int
     at: datetime
