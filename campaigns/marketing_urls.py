@@ -1,11 +1,14 @@
 from django.urls import URLPattern, path
 
-from campaigns.api.marketing import accounts, contents, emails, servers, uploads
+from campaigns.api.marketing import accounts, agents, contents, emails, servers, uploads
 
 # An email may hold a slash, and ends the path that it is in, or stands before one fixed word.
 urlpatterns: list[URLPattern] = [
     path("accounts", accounts.AccountCreate.as_view(), name="accounts"),
     path("accounts/<str:user_id>", accounts.AccountDetail.as_view(), name="account"),
+    path("agents/create", agents.AgentCreate.as_view(), name="agent-create"),
+    path("agents/chat/create", agents.ChatAgentCreate.as_view(), name="chat-agent-create"),
+    path("agents/<str:agent_id>/info", agents.AgentInfo.as_view(), name="agent-info"),
     path("smtp", servers.Smtp.as_view(), name="smtp"),
     path("smtp/<str:user_id>", servers.SmtpOfAccount.as_view(), name="smtp-of-account"),
     path("scheduler", servers.Scheduler.as_view(), name="scheduler"),

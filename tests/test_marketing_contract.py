@@ -67,6 +67,7 @@ def wait_for(found, *, seconds=60):
 def story(client, sink):
     """The answers by the names of the examples; and what the person saw."""
     _set_up(client, sink)
+    _make_agents(client)
     _list_people(client)
     seen = {"email": _invited(client, sink)}
     seen["stream"] = _talk(client)
@@ -83,6 +84,13 @@ def _set_up(client, sink):
     client.call("PATCH /accounts/{user_id}", "/accounts/user123", json={"agent_id": "agent457"})
     client.set_smtp(host="127.0.0.1", port=sink.port, security="none")
     client.call("GET /smtp/{user_id}", "/smtp/user123")
+
+
+def _make_agents(client):
+    body = {"user_id": "user123", "token": "lyzr-key"}
+    made = client.call("POST /agents/create", "/agents/create", json=body)
+    client.call("POST /agents/chat/create", "/agents/chat/create", json=body)
+    client.call("GET /agents/{agent_id}/info", f"/agents/{made['agent_id']}/info")
 
 
 def _list_people(client):

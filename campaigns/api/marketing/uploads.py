@@ -20,6 +20,7 @@ from config.api.errors import ApiError
 
 TAG = "Marketing: emails"
 PATIENCE = 20.0  # seconds that a call works on its file; a longer one goes on in the background
+LOOK_EVERY = 0.1  # seconds
 SHOWN_ERRORS = 100
 
 
@@ -81,10 +82,13 @@ def _imported(campaign: Campaign, kept: ContactImport) -> dict[str, Any]:
     before = campaign.recipients.count()
     importing.start(kept)
     ends_at = time.monotonic() + PATIENCE
-    while importing.go_on(kept.pk, seconds=max(0.1, ends_at - time.monotonic())):
-        if time.monotonic() >= ends_at:
+    while kept.state != ContactImport.State.DONE and (left := ends_at - time.monotonic()) > 0:
+        # In this call, so that the answer can tell how many there are; unless a worker was faster.
+        if not importing.go_on(kept.pk, seconds=left):
+            time.sleep(LOOK_EVERY)
+        kept.refresh_from_db()
+        if kept.state == ContactImport.State.FAILED:
             break
-    kept.refresh_from_db()
     added = campaign.recipients.count() - before
     is_complete = kept.state == ContactImport.State.DONE
     invalid = kept.counts.get("invalid", 0)

@@ -23,7 +23,7 @@ from config.api.threads import in_database
 from crm import contacts
 from crm.models import Message
 from interviews import pdf_links, processing, requesting, sessions, starting
-from interviews.account_agents import collection_named
+from interviews.account_agents import collection_named, ids_of
 from interviews.api.marketing.naming import SCOPE, email_in
 from interviews.api.marketing.shapes import is_known, outcome_of
 from interviews.models import Interview, ProcessingStep
@@ -88,7 +88,7 @@ def begin(body: Mapping[str, Any], caller: Caller) -> Interview:
         raise NotFoundError("interview")
     if not sessions.message_count(interview.conversation_id):
         raise ApiError("NO_HISTORY", "Nothing was said in this interview yet.", status_code=400)
-    if rag_id := read.validated_data.get("rag_id"):
+    if rag_id := read.validated_data.get("rag_id") or ids_of(account).rag_id:
         _send_to(account, interview, rag_id)
     ended = requesting.complete(account, interview)
     if ended.state not in starting.FINISHED:
@@ -99,18 +99,24 @@ def begin(body: Mapping[str, Any], caller: Caller) -> Interview:
 
 
 def _send_to(account: Account, interview: Interview, rag_id: str) -> None:
-    """From now on its transcript belongs there; one that was read into another place moves."""
+    """From now on its transcript belongs there."""
     collection = collection_named(account, rag_id)
-    if interview.collection_id == collection.pk or collection == interview.guide.collection:
-        return
-    Interview.objects.filter(pk=interview.pk).update(collection=collection)
-    done = interview.steps.filter(name=Name.KNOWLEDGE, state=Step.DONE).first()
-    if done is not None:
-        processing.repeat(done)
+    if interview.collection_id != collection.pk:
+        Interview.objects.filter(pk=interview.pk).update(collection=collection)
 
 
 def _is_under_way(interview_id: Any) -> bool:
-    return Interview.objects.filter(pk=interview_id, state=Interview.State.COMPLETED).exists()
+    """Also of a transcript that was read into another place, which is then read anew into its own."""
+    rows = Interview.objects.select_related("document").filter(pk=interview_id)
+    interview = rows.first()
+    if interview is None or interview.state != Interview.State.PROCESSED:
+        return interview is not None and interview.state == Interview.State.COMPLETED
+    document = interview.document
+    if interview.collection_id is None or document is None:
+        return False
+    if document.collection_id == interview.collection_id:
+        return False
+    return processing.repeat(interview.steps.get(name=Name.KNOWLEDGE))
 
 
 # --- What is answered -----------------------------------------------------------------------
