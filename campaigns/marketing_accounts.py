@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from config.api.marketing_words import MASK
 from config.api.models import Account, ApiKey
 from personas.models import LyzrLink, ProviderCredential
 
 LYZR = "lyzr"
-MASK = "********"
 IDS = ("agent_id", "rag_id", "chat_agent_id", "agent_prompt")
 # What a new account's own key may do: what this API asks for, and not the making of accounts.
 SCOPES = ("campaigns", "interviews")

@@ -10,10 +10,10 @@ from django.db import transaction
 
 from campaigns.models import Campaign, SmtpServer
 from campaigns.standing import campaign_of
+from config.api.marketing_words import MASK
 from config.api.models import Account
 
 NAME = "Marketing API"
-MASK = "********"  # shown in place of a password; sent back, it means the one that is stored
 PORT = 587  # the documented program knows no other
 
 

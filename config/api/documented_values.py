@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +16,12 @@ from config.api.pagination import KeysetPagination, Schema, parameter
 if TYPE_CHECKING:
     # REST framework imports this module while it makes APIView.
     from rest_framework.views import APIView
+
+
+PAGES = [
+    OpenApiParameter("limit", OpenApiTypes.INT, description="At most so many; else 10,000."),
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="From the `Link` header of the answer before."),
+]
 
 
 class UtcTime(serializers.DateTimeField):

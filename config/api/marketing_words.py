@@ -19,6 +19,8 @@ ENDED_SESSION = (COMPLETED,)
 ROLES = ("user", "assistant")
 TRANSCRIPT_TYPES = ("interview", "chat_session")
 
+MASK = "********"  # shown in place of a secret; sent back, it means the one that is stored
+
 # What the OpenAPI document calls these sets.
 SCHEMA_NAMES = {
     "EmailWordEnum": EMAIL_WORDS,

@@ -10,10 +10,11 @@ from rest_framework.views import APIView
 
 from campaigns import marketing_accounts
 from campaigns.api.marketing.naming import SCOPE, USER_ID, account_in, noted
-from campaigns.marketing_accounts import IDS, MASK, BadUserId
+from campaigns.marketing_accounts import IDS, BadUserId
 from config.api.authentication import caller_of
 from config.api.documented_values import UtcTime, in_utc, private
 from config.api.errors import ApiError
+from config.api.marketing_words import MASK
 from config.api.models import Account
 from config.api.named_accounts import account_named
 from interviews.sessions import wire_id

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
-from rest_framework import serializers
 from rest_framework.request import Request
 
 from campaigns import addresses
@@ -15,27 +12,9 @@ from config.api.authentication import caller_of
 from config.api.errors import NotFoundError
 from config.api.models import Account
 from config.api.named_accounts import account_in
-from crm.contacts import InvalidAddress
-from interviews.sessions import read_email
+from interviews.api.marketing.naming import EMAIL, USER_ID, email_in
 
-__all__ = ["EMAIL", "PAGES", "SCOPE", "USER_ID", "account_in"]
-
-USER_ID = OpenApiParameter("user_id", OpenApiTypes.STR, OpenApiParameter.PATH, description="The account.")
-EMAIL = OpenApiParameter(
-    "email", OpenApiTypes.STR, OpenApiParameter.PATH, description="The person's address."
-)
-PAGES = [
-    OpenApiParameter("limit", OpenApiTypes.INT, description="At most so many; else 10,000."),
-    OpenApiParameter("cursor", OpenApiTypes.STR, description="From the `Link` header of the answer before."),
-]
-
-
-def email_in(text: str) -> str:
-    """Raises ValidationError: 422 in this API."""
-    try:
-        return read_email(text)
-    except InvalidAddress as error:
-        raise serializers.ValidationError({"email": [str(error)]}) from None
+__all__ = ["EMAIL", "SCOPE", "USER_ID", "account_in", "email_in"]
 
 
 def person_named(account: Account, email: str) -> Recipient:

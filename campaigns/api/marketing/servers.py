@@ -11,9 +11,10 @@ from rest_framework.views import APIView
 from campaigns import daily_schedule, smtp_of_account
 from campaigns.api.marketing.naming import SCOPE, USER_ID, account_in, noted
 from campaigns.models import Schedule, SmtpServer
-from campaigns.smtp_of_account import MASK, PORT, RefusedServer, Wanted
+from campaigns.smtp_of_account import PORT, RefusedServer, Wanted
 from config.api.documented_values import UtcTime, in_utc, private
 from config.api.errors import NotFoundError
+from config.api.marketing_words import MASK
 from config.api.models import Account
 from interviews.sessions import wire_id
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.documented_values import WholeLists, body_or_query, private
+from config.api.documented_values import PAGES, WholeLists, body_or_query, private
 from config.api.errors import ConflictError
 from config.api.marketing_words import INTERVIEW_WORDS, NOT_STARTED
 from config.api.named_accounts import account_in
@@ -136,10 +136,7 @@ class InterviewStatuses(APIView):
     @extend_schema(
         operation_id="interview_statuses",
         summary="How all interviews of the account stand, the latest first",
-        parameters=[
-            OpenApiParameter("limit", OpenApiTypes.INT),
-            OpenApiParameter("cursor", OpenApiTypes.STR, description="From the `Link` header."),
-        ],
+        parameters=PAGES,
         responses=StatusesSerializer,
     )
     def get(self, request: Request, user_id: str) -> Response:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.api.authentication import caller_of
-from config.api.documented_values import UtcTime, WholeLists, in_utc, private
+from config.api.documented_values import PAGES, UtcTime, WholeLists, in_utc, private
 from config.api.errors import NotFoundError
 from config.api.marketing_words import ENDED_SESSION
 from config.api.models import Account
@@ -29,10 +29,6 @@ from interviews.models import Interview
 from interviews.sessions import Label
 
 TAG = "Marketing: chat"
-PAGES = [
-    OpenApiParameter("limit", OpenApiTypes.INT, description="At most so many; else 10,000."),
-    OpenApiParameter("cursor", OpenApiTypes.STR, description="From the `Link` header of the answer before."),
-]
 
 
 class HistorySerializer(serializers.Serializer):

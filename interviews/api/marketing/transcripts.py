@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from config.api.audit import record
 from config.api.authentication import caller_of
-from config.api.documented_values import UtcTime, WholeLists, in_utc, private
+from config.api.documented_values import PAGES, UtcTime, WholeLists, in_utc, private
 from config.api.errors import ApiError, NotFoundError
 from config.api.handler import error_response
 from config.api.marketing_words import TRANSCRIPT_TYPES
@@ -119,12 +119,6 @@ def transcript(interview: Interview) -> dict[str, Any]:
         "signed_url": signed,
         "signed_url_expires_at": in_utc(expires_at),
     }
-
-
-PAGES = [
-    OpenApiParameter("limit", OpenApiTypes.INT, description="At most so many; else 10,000."),
-    OpenApiParameter("cursor", OpenApiTypes.STR, description="From the `Link` header of the answer before."),
-]
 
 
 class _Listed(APIView):
