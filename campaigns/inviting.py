@@ -6,7 +6,7 @@ their email queued, never in between.
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -155,7 +155,11 @@ def _on_time(desk: Desk, people: Sequence[Recipient], now: datetime) -> list[Rec
 
 def _moment(desk: Desk, person: Recipient, now: datetime) -> datetime:
     zone = person.contact.time_zone
-    at = scheduling.invitation_at(desk.rules, added_at=person.created_at, now=now, time_zone=zone)
+    rules = desk.rules
+    if person.interview is not None and person.interview.requested_at is not None:
+        # The account asked for this very interview: it does not wait for the time of the new people.
+        rules = replace(rules, daily_at=None)
+    at = scheduling.invitation_at(rules, added_at=person.created_at, now=now, time_zone=zone)
     if desk.split is None:
         return at
     person.variant = desk.split.variant_of(person.contact_id)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from campaigns.api.marketing import accounts, agents, contents, emails, servers, uploads
+from campaigns.api.marketing import accounts, agents, contents, emails, servers, threads, uploads
 
 # An email may hold a slash, and ends the path that it is in, or stands before one fixed word.
 urlpatterns: list[URLPattern] = [
@@ -21,4 +21,6 @@ urlpatterns: list[URLPattern] = [
     path("email-content", contents.ContentCreate.as_view(), name="email-content-create"),
     path("email-content/<str:user_id>", contents.ContentList.as_view(), name="email-content-list"),
     path("email-content/<str:user_id>/<path:email>", contents.ContentDetail.as_view(), name="email-content"),
+    path("email-thread/<str:user_id>/<path:email>", threads.EmailThread.as_view(), name="email-thread"),
+    path("email-threads/<str:user_id>", threads.EmailThreads.as_view(), name="email-threads"),
 ]

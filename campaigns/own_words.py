@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -42,16 +43,15 @@ def _words(subject: str, preheader: str, content: str, *, number: int) -> Words:
     return Words(subject, preheader, filled)
 
 
-def skeletons(
-    campaign: Campaign, contact_ids: Iterable[UUID], *, words: Words, number: int
-) -> dict[UUID, Skeleton]:
-    """The emails of those who have a text of their own. `words` are the template's: its subject stays."""
+def texts_for(campaign: Campaign, contact_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Contact → their own text. Only the standing campaign asks for any."""
     if not campaign.is_standing:
         return {}
-    rows = EmailContent.objects.filter(contact__in=list(contact_ids))
-    return {
-        row.contact_id: rendering.skeleton_with(
-            campaign, _words(words.subject, words.preheader, row.content, number=number)
-        )
-        for row in rows
-    }
+    rows = EmailContent.objects.filter(account=campaign.account_id, contact__in=list(contact_ids))
+    return dict(rows.values_list("contact_id", "content"))
+
+
+def laid_out(campaign: Campaign, content: str, *, like: Skeleton, number: int) -> Skeleton:
+    """The email `like` with this text in place of its own; `number` counts the emails from 1."""
+    own = rendering.skeleton_with(campaign, _words("", "", content, number=number))
+    return replace(own, subject=like.subject, headers=like.headers)

@@ -2,14 +2,14 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
-from campaigns import rendering, states
+from campaigns import own_words, rendering, states
 from campaigns.mime import HeaderInjectionError
 from campaigns.models import Campaign, Delivery, EmailEvent, Recipient, SentText
 from config.api.ids import uuid7
@@ -56,7 +56,7 @@ def queue(campaign: Campaign, letters: Sequence[Letter]) -> set[int]:
     """
     known = Delivery.objects.for_account(campaign.account).filter(key__in=[one.key for one in letters])
     queued = set(known.values_list("key", flat=True))
-    fresh = [letter for letter in letters if letter.key not in queued]
+    fresh = _in_own_words(campaign, [letter for letter in letters if letter.key not in queued])
     deliveries, texts, refused = [], [], set()
     for letter, unsubscribe in zip(fresh, _unsubscribe_links(fresh), strict=True):
         try:
@@ -71,6 +71,22 @@ def queue(campaign: Campaign, letters: Sequence[Letter]) -> set[int]:
     kind = EmailEvent.Kind.QUEUED
     EmailEvent.objects.bulk_create(EmailEvent(delivery=one, kind=kind) for one in deliveries)
     return refused
+
+
+def _in_own_words(campaign: Campaign, letters: Sequence[Letter]) -> list[Letter]:
+    """Whoever has a text of their own gets that one."""
+    texts = own_words.texts_for(campaign, [letter.recipient.contact_id for letter in letters])
+    return [
+        _with_text(campaign, letter, texts[letter.recipient.contact_id])
+        if letter.recipient.contact_id in texts
+        else letter
+        for letter in letters
+    ]
+
+
+def _with_text(campaign: Campaign, letter: Letter, text: str) -> Letter:
+    skeleton = own_words.laid_out(campaign, text, like=letter.skeleton, number=letter.step + 1)
+    return replace(letter, skeleton=skeleton)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The one standing campaign of an account, on which the documented marketing API works."""
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
+from campaigns import states
 from campaigns.models import Campaign, EmailTemplate, Recipient
 from config.api.models import Account
 from crm.models import Contact
@@ -58,5 +60,6 @@ def interview_with(account: Account, contact: Contact) -> Interview:
     campaign = campaign_of(account)
     interview = starting.invite(campaign.guide, contact).interview
     rows = Recipient.objects.filter(campaign=campaign, contact=contact, interview=None)
-    rows.update(interview=interview)
+    if rows.filter(state=Recipient.State.WAITING).update(interview=interview, next_at=timezone.now()):
+        states.wake(campaign.pk)
     return interview

@@ -232,19 +232,11 @@ def call_off(interview_id: UUID, *, now: datetime | None = None) -> bool:
     return True
 
 
-def new_token(interview: Interview) -> str:
-    """Of one more link to an interview; those that are in use go on."""
-    link, token = _link(interview.conversation, expires_at=interview.expires_at)
-    link.save(force_insert=True)
-    return token
-
-
 def another_invitation(interview: Interview) -> Invitation:
     """One more way in to an interview. One that ran out lives again."""
     if has_run_out(interview):
         return renew(interview.pk)
-    token = new_token(interview)
-    return Invitation(interview, token, url_of(token))
+    return ways_in([interview])[0]
 
 
 def reopen_for_correction(interview_id: UUID, *, now: datetime | None = None) -> Interview:

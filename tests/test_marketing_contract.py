@@ -152,6 +152,8 @@ def _look_back(client):
     client.call("GET /knowledge-base/pdfs/{pdf_id}/signed-url", path)
     query = {"s3_url": pdfs[0]["pdf_url"], "expiration_hours": 2}
     client.call("GET /s3/presigned-url", "/s3/presigned-url", params=query)
+    client.call("GET /email-thread/{user_id}/{email}", f"/email-thread/user123/{ADA}")
+    client.call("GET /email-threads/{user_id}", "/email-threads/user123")
 
 
 def _report(client):
@@ -196,6 +198,13 @@ def test_the_presigned_address_opens_the_pdf_in_s3(story, s3):
 
     assert answer["presigned_url"].startswith(f"{s3}/{BUCKET}/")
     assert requests.get(answer["presigned_url"], timeout=20).content.startswith(b"%PDF-")
+
+
+def test_what_was_sent_is_in_the_thread_without_its_capability(story):
+    letter = story[0]["GET /email-thread/{user_id}/{email}"][1]["thread"][0]
+
+    assert (letter["email_status"], letter["follow_up_number"]) == ("sent", 1)
+    assert not re.search(r"/i/[\w-]{20,}", letter["content"])
 
 
 def test_a_file_was_read_with_its_mark_and_its_bad_row(story):

@@ -55,7 +55,7 @@ class EmailUpload(APIView):
         responses=UploadedSerializer,
     )
     def post(self, request: Request) -> Response:
-        query = UserSerializer(data=body_or_query(request, ("user_id",)))
+        query = UploadUserSerializer(data=body_or_query(request, ("user_id",)))
         query.is_valid(raise_exception=True)
         account = account_in(request, query.validated_data["user_id"])
         form = AddressFileSerializer(data=request.data)
@@ -74,21 +74,14 @@ class EmailUpload(APIView):
         return private(answer)
 
 
-class UserSerializer(serializers.Serializer):
+class UploadUserSerializer(serializers.Serializer):
     user_id = serializers.CharField(max_length=64)
 
 
 def _imported(campaign: Campaign, kept: ContactImport) -> dict[str, Any]:
     before = campaign.recipients.count()
     importing.start(kept)
-    ends_at = time.monotonic() + PATIENCE
-    while kept.state != ContactImport.State.DONE and (left := ends_at - time.monotonic()) > 0:
-        # In this call, so that the answer can tell how many there are; unless a worker was faster.
-        if not importing.go_on(kept.pk, seconds=left):
-            time.sleep(LOOK_EVERY)
-        kept.refresh_from_db()
-        if kept.state == ContactImport.State.FAILED:
-            break
+    _work_on(kept)
     added = campaign.recipients.count() - before
     is_complete = kept.state == ContactImport.State.DONE
     invalid = kept.counts.get("invalid", 0)
@@ -100,3 +93,12 @@ def _imported(campaign: Campaign, kept: ContactImport) -> dict[str, Any]:
         "errors": [{"line": one["line"], "reason": one["reason"]} for one in kept.errors[:SHOWN_ERRORS]],
         "is_complete": is_complete,
     }
+
+
+def _work_on(kept: ContactImport) -> None:
+    """In this call, so that the answer can tell how many there are; unless a worker was faster."""
+    ends_at, ended = time.monotonic() + PATIENCE, (ContactImport.State.DONE, ContactImport.State.FAILED)
+    while kept.state not in ended and (left := ends_at - time.monotonic()) > 0:
+        if not importing.go_on(kept.pk, seconds=left):
+            time.sleep(LOOK_EVERY)
+        kept.refresh_from_db()

@@ -33,6 +33,7 @@ class SentSerializer(serializers.Serializer):
 class TrainResponseSerializer(serializers.Serializer):
     document_id = serializers.CharField(required=False)
     passages = serializers.IntegerField(required=False)
+    vendor = serializers.DictField(required=False, help_text="What a vendor's knowledge base said to it.")
 
 
 class ProcessingResultSerializer(serializers.Serializer):

@@ -4,9 +4,10 @@ Workers do it; the call waits for them a while. Plain async, so that waiting hol
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
@@ -27,12 +28,15 @@ from interviews.account_agents import collection_named, ids_of
 from interviews.api.marketing.naming import SCOPE, email_in
 from interviews.api.marketing.shapes import is_known, outcome_of
 from interviews.models import Interview, ProcessingStep
+from knowledge import remote
+from knowledge.models import Document, RemoteCopy
 
 PATIENCE = 20.0  # seconds that a call waits; what is not done by then goes on, and the same call asks again
 LOOK_EVERY = 0.2  # seconds
 Name, Step = ProcessingStep.Name, ProcessingStep.State
 GOES_ON = "It is being processed. The same call again tells how far it is."
 DONE = "The interview was processed."
+VENDOR_REFUSED = "The vendor's knowledge base did not take it. The same call offers it again."
 GAVE_UP = "A step of the processing failed."
 
 
@@ -57,6 +61,8 @@ async def process(request: HttpRequest, caller: Caller) -> HttpResponseBase:
 @async_endpoint(scope=SCOPE, methods=("POST",))
 async def kb_training(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     interview = await _processed(request, caller)
+    await in_database(_train_again, interview.pk)
+    await _wait_while(_is_being_trained, interview.pk)
     return _private(await in_database(training_body, interview.pk))
 
 
@@ -67,12 +73,16 @@ def _private(body: Mapping[str, Any]) -> JsonResponse:
 async def _processed(request: HttpRequest, caller: Caller) -> Interview:
     """Asks for the work, and waits until it is done, has failed, or takes too long."""
     interview = await in_database(begin, json_body(request), caller)
+    await _wait_while(_is_under_way, interview.pk)
+    return interview
+
+
+async def _wait_while(is_under_way: Callable[[UUID], bool], interview_id: UUID) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
             # Another process does it, so there is nothing here to be woken by.
-            while await in_database(_is_under_way, interview.pk):  # noqa: ASYNC110
+            while await in_database(is_under_way, interview_id):  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_EVERY)
-    return interview
 
 
 def begin(body: Mapping[str, Any], caller: Caller) -> Interview:
@@ -105,7 +115,7 @@ def _send_to(account: Account, interview: Interview, rag_id: str) -> None:
         Interview.objects.filter(pk=interview.pk).update(collection=collection)
 
 
-def _is_under_way(interview_id: Any) -> bool:
+def _is_under_way(interview_id: UUID) -> bool:
     """Also of a transcript that was read into another place, which is then read anew into its own."""
     rows = Interview.objects.select_related("document").filter(pk=interview_id)
     interview = rows.first()
@@ -119,10 +129,30 @@ def _is_under_way(interview_id: Any) -> bool:
     return processing.repeat(interview.steps.get(name=Name.KNOWLEDGE))
 
 
+# --- At a vendor, where the knowledge base is one of theirs too -------------------------------
+
+
+def _copy_of(interview_id: UUID) -> RemoteCopy | None:
+    document = Document.objects.filter(interviews=interview_id).select_related("collection").first()
+    return remote.copy_of(document) if document is not None else None
+
+
+def _train_again(interview_id: UUID) -> None:
+    """What the vendor would not take before is offered again."""
+    copy = _copy_of(interview_id)
+    if copy is not None and copy.state == RemoteCopy.State.FAILED:
+        remote.repeat(RemoteCopy.objects.filter(pk=copy.pk))
+
+
+def _is_being_trained(interview_id: UUID) -> bool:
+    copy = _copy_of(interview_id)
+    return copy is not None and copy.state in (RemoteCopy.State.WAITING, RemoteCopy.State.PARSED)
+
+
 # --- What is answered -----------------------------------------------------------------------
 
 
-def processed_body(interview_id: Any) -> dict[str, Any]:
+def processed_body(interview_id: UUID) -> dict[str, Any]:
     """Both documented forms in one: `processing_result`, and the steps one by one."""
     interview = _read(interview_id)
     said = Message.objects.filter(
@@ -141,25 +171,32 @@ def processed_body(interview_id: Any) -> dict[str, Any]:
     }
 
 
-def training_body(interview_id: Any) -> dict[str, Any]:
+def training_body(interview_id: UUID) -> dict[str, Any]:
     interview = _read(interview_id)
     collection = interview.collection or interview.guide.collection
     text = "\n\n".join(f"[{author.upper()}] {text}" for author, text in _spoken(interview))
-    trained = is_known(interview)
+    copy = _copy_of(interview.pk)
+    trained = is_known(interview) and (copy is None or copy.state == RemoteCopy.State.TRAINED)
     return {
         **_named(interview),
         "message": _words(interview),
         "rag_id": collection.slug if collection else "",
         "training_success": trained,
-        "training_result": _trained(interview),
-        "training_error": None if trained else (_error(interview, Name.KNOWLEDGE) or GOES_ON),
+        "training_result": {**_trained(interview), **({"vendor": copy.answer} if copy is not None else {})},
+        "training_error": None if trained else _training_error(interview, copy),
         "chat_messages_processed": len(_spoken(interview)),
         "text_content_length": len(text),
         "training_skipped": False,
     }
 
 
-def _read(interview_id: Any) -> Interview:
+def _training_error(interview: Interview, copy: RemoteCopy | None) -> str:
+    if copy is not None and copy.state == RemoteCopy.State.FAILED:
+        return VENDOR_REFUSED
+    return _error(interview, Name.KNOWLEDGE) or GOES_ON
+
+
+def _read(interview_id: UUID) -> Interview:
     account = Account.objects.get(interviews=interview_id)
     return sessions.interviews_of(account).get(pk=interview_id)
 

@@ -139,5 +139,5 @@ def history_message(message: Message) -> dict[str, Any]:
 
 def chat_link(interview: Interview, *, agent_id: str = "", opens: bool = True) -> str:
     """The documented address of the chat. Only with the capability in it does it open the talk."""
-    token = starting.new_token(interview) if opens and not starting.has_run_out(interview) else ""
+    token = starting.ways_in([interview])[0].token if opens and not starting.has_run_out(interview) else ""
     return sessions.address_of(sessions.label_of(interview), token=token, agent_id=agent_id)
