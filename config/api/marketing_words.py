@@ -18,11 +18,13 @@ ENDED_SESSION = (COMPLETED,)
 
 ROLES = ("user", "assistant")
 TRANSCRIPT_TYPES = ("interview", "chat_session")
+DIRECTIONS = ("out", "in")
 
 MASK = "********"  # shown in place of a secret; sent back, it means the one that is stored
 
 # What the OpenAPI document calls these sets.
 SCHEMA_NAMES = {
+    "EmailDirectionEnum": DIRECTIONS,
     "EmailWordEnum": EMAIL_WORDS,
     "InterviewWordEnum": INTERVIEW_WORDS,
     "EndedSessionEnum": ENDED_SESSION,

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from campaigns import threads
 from campaigns.api.marketing.naming import EMAIL, SCOPE, USER_ID, account_in, email_in, noted
 from config.api.documented_values import UtcTime, in_utc, private
+from config.api.marketing_words import DIRECTIONS
 from config.api.models import Account
 from interviews.sessions import wire_id
 
@@ -34,7 +35,7 @@ class ThreadEmailSerializer(serializers.Serializer):
     follow_up_number = serializers.IntegerField(help_text="From 1; 0 for what arrived.")
     email_status = serializers.ChoiceField(("sent", "failed", "delivered", "received"))
     created_at = UtcTime()
-    direction = serializers.ChoiceField(("out", "in"))
+    direction = serializers.ChoiceField(DIRECTIONS)
 
 
 class PersonThreadSerializer(serializers.Serializer):
