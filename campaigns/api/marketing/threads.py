@@ -91,7 +91,7 @@ class EmailThread(APIView):
         found = threads.thread_of(account, address)
         listed = [row for one in found if (row := letter(account, address, one)) is not None]
         body: dict[str, Any] = {"email": address, "thread": listed, "total_emails": len(listed)}
-        sent = [row["created_at"] for row in listed if row["direction"] == "out"]
+        sent = [row["created_at"] for row in listed if row["email_status"] == "sent"]
         noted(request, account, "read an email thread")
         return private({**body, "last_sent": sent[-1]} if sent else body)
 
