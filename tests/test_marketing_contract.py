@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.contracts.marketing_client import MarketingClient
 from tests.contracts.shapes import differences
-from tests.fakes.smtp_sink import SmtpSink
+from tests.fakes.smtp_sink import Script, SmtpSink
 from tests.installation import installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("installation")]
@@ -43,7 +43,7 @@ def s3():
 
 @pytest.fixture(scope="module")
 def sink():
-    with SmtpSink() as running:
+    with SmtpSink(Script(offers_auth=True)) as running:
         yield running
 
 
