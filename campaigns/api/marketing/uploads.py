@@ -97,8 +97,9 @@ def _imported(campaign: Campaign, kept: ContactImport) -> dict[str, Any]:
 
 def _work_on(kept: ContactImport) -> None:
     """In this call, so that the answer can tell how many there are; unless a worker was faster."""
-    ends_at, ended = time.monotonic() + PATIENCE, (ContactImport.State.DONE, ContactImport.State.FAILED)
-    while kept.state not in ended and (left := ends_at - time.monotonic()) > 0:
+    ends_at = time.monotonic() + PATIENCE
+    kept.refresh_from_db()
+    while kept.state == ContactImport.State.RUNNING and (left := ends_at - time.monotonic()) > 0:
         if not importing.go_on(kept.pk, seconds=left):
             time.sleep(LOOK_EVERY)
         kept.refresh_from_db()
