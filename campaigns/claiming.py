@@ -1,5 +1,6 @@
 """Who may send which email now: claims with leases, the step into DATA, what a dead sender left."""
 
+import os
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -23,12 +24,16 @@ RESENDABLE = (State.UNKNOWN, State.FAILED)
 # this; should it sleep longer and wake up, no email of its own that another took can begin any more.
 LEASE = timedelta(seconds=min(20, settings.LEASE_SECONDS))
 RENEW_SECONDS = LEASE.total_seconds() / 6
-# Idle connections of one process count as in use, for it alone.
-THIS_PROCESS = uuid4().hex
+_LOADED = uuid4().hex[:20]
 
 
 def new_claim() -> str:
     return uuid4().hex
+
+
+def this_process() -> str:
+    """Idle connections of one process count as in use, for it alone. A forked one is another process."""
+    return f"{_LOADED}-{os.getpid()}"[:32]
 
 
 # --- The server: one sender at a time keeps to its limits and to max_connections ------------------
@@ -38,7 +43,7 @@ def hold_server(server_id: int, *, claim: str) -> bool:
     """True when this sender may use the server now; again true for the one that holds it."""
     now = timezone.now()
     free = Q(sending_until=None) | Q(sending_until__lt=now) | Q(sending_by=claim)
-    unkept = Q(kept_until=None) | Q(kept_until__lt=now) | Q(kept_by=THIS_PROCESS)
+    unkept = Q(kept_until=None) | Q(kept_until__lt=now) | Q(kept_by=this_process())
     held = SmtpServer.objects.usable(at=now).filter(free, unkept, pk=server_id)
     return held.update(sending_until=now + LEASE, sending_by=claim) == 1
 
@@ -49,13 +54,13 @@ def seconds_kept(server_id: int) -> float:
     waiting = SmtpServer.objects.usable(at=now).filter(
         Q(sending_until=None) | Q(sending_until__lt=now), pk=server_id, kept_until__gt=now
     )
-    until = waiting.exclude(kept_by=THIS_PROCESS).values_list("kept_until", flat=True).first()
+    until = waiting.exclude(kept_by=this_process()).values_list("kept_until", flat=True).first()
     return (until - now).total_seconds() if until else 0.0
 
 
 def free_server(server_id: int, *, claim: str, kept_seconds: float = 0) -> None:
     """Lets the next sender in. With connections kept open, only of this process, for so long."""
-    kept = {"kept_until": timezone.now() + timedelta(seconds=kept_seconds), "kept_by": THIS_PROCESS}
+    kept = {"kept_until": timezone.now() + timedelta(seconds=kept_seconds), "kept_by": this_process()}
     SmtpServer.objects.filter(pk=server_id, sending_by=claim).update(
         sending_until=None, sending_by="", **(kept if kept_seconds else {"kept_until": None, "kept_by": ""})
     )
@@ -125,7 +130,7 @@ def _take(ids: Collection[UUID], *, claim: str) -> list[Delivery]:
     found = list(
         won.select_related("contact")
         .annotate(sealed=Cast("rendered", TextField()))
-        .only(*SENDING_FIELDS, "contact__is_active", "contact__erased_at")
+        .only(*SENDING_FIELDS, "contact__is_active", "contact__erased_at", "contact__time_zone")
     )
     note([one.pk for one in found], Kind.CLAIMED)
     return found

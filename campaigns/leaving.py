@@ -4,7 +4,7 @@ What was true when an email was queued is asked again: somebody may have answere
 gone to sleep meanwhile.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,6 +18,17 @@ from config.api.models import Account
 from crm import consent
 from crm.models.contacts import Channel
 
+# Of a person, to judge whether their email may leave.
+JUDGED = (
+    "campaign",
+    "stopped_at",
+    "stop_reason",
+    "interview",
+    "interview__state",
+    "interview__expires_at",
+    "interview__conversation",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -30,27 +41,32 @@ class Held:
 def held_back(deliveries: Sequence[Delivery], *, at: datetime | None = None) -> dict[UUID, Held]:
     """Delivery → why it stays; whoever is not in it may go. Read with their contacts."""
     now = at or timezone.now()
-    held = _refused(deliveries, now)
+    accounts = Account.objects.in_bulk({one.account_id for one in deliveries})
+    held = _refused(deliveries, accounts, now)
     of_campaigns = [one for one in deliveries if one.recipient_id and one.pk not in held]
     if not of_campaigns:
         return held
     people = _people(of_campaigns)
-    plans = _plans(person.campaign for person in people.values())
+    plans = _plans({person.campaign_id for person in people.values()})
     taken_over = reasons.taken_over(person.interview for person in people.values())
     for one in of_campaigns:
-        person = people[one.recipient_id]  # type: ignore[index]
+        person = people.get(one.recipient_id or 0)
+        if person is None:  # deleted since it was read, and the email with it
+            held[one.pk] = Held("deleted")
+            continue
         found = _judge(one, person, plans[person.campaign_id], taken_over, now)
         if found is not None:
             held[one.pk] = found
-    return held | _capped([one for one in of_campaigns if one.pk not in held], now)
+    return held | _capped([one for one in of_campaigns if one.pk not in held], accounts, now)
 
 
-def _refused(deliveries: Iterable[Delivery], now: datetime) -> dict[UUID, Held]:
-    """Those whom consent refuses, purpose by purpose."""
+def _refused(
+    deliveries: Iterable[Delivery], accounts: Mapping[int, Account], now: datetime
+) -> dict[UUID, Held]:
+    """Those whom consent refuses, purpose by purpose, each at the address of this email."""
     groups: dict[tuple[int, str], list[Delivery]] = {}
     for one in deliveries:
         groups.setdefault((one.account_id, one.purpose), []).append(one)
-    accounts = Account.objects.in_bulk({account for account, _purpose in groups})
     held: dict[UUID, Held] = {}
     for (account, purpose), group in groups.items():
         asked = [(one.contact, one.to_email) for one in group]
@@ -61,13 +77,13 @@ def _refused(deliveries: Iterable[Delivery], now: datetime) -> dict[UUID, Held]:
 
 
 def _people(deliveries: Iterable[Delivery]) -> dict[int, Recipient]:
+    """Only what is judged: this is read for every email that leaves."""
     rows = Recipient.objects.filter(pk__in={one.recipient_id for one in deliveries})
-    related = ("contact", "interview", "campaign__account", "campaign__schedule")
-    return {person.pk: person for person in rows.select_related(*related)}
+    return {person.pk: person for person in rows.select_related("interview").only(*JUDGED)}
 
 
-def _plans(campaigns: Iterable[Campaign]) -> dict[UUID, Plan]:
-    found = {campaign.pk: campaign for campaign in campaigns}
+def _plans(campaigns: Collection[UUID]) -> dict[UUID, Plan]:
+    found = Campaign.objects.select_related("account", "schedule").in_bulk(campaigns)
     steps = scheduling.steps_of(found)
     return {pk: Plan(scheduling.rules_of(campaign), steps.get(pk, ())) for pk, campaign in found.items()}
 
@@ -85,15 +101,16 @@ def _judge(
         following = plan.following(delivery.step)
         if following is None or not reasons.holds(following.step, person.interview):
             return Held(reasons.CONDITION)
-    opens = scheduling.next_open(plan.rules, now, plan.rules.zone_of(person.contact.time_zone))
+    opens = scheduling.next_open(plan.rules, now, plan.rules.zone_of(delivery.contact.time_zone))
     return Held("outside the sending window", opens) if opens > now else None
 
 
-def _capped(deliveries: Iterable[Delivery], now: datetime) -> dict[UUID, Held]:
+def _capped(
+    deliveries: Iterable[Delivery], accounts: Mapping[int, Account], now: datetime
+) -> dict[UUID, Held]:
     by_account: dict[int, list[Delivery]] = {}
     for one in deliveries:
         by_account.setdefault(one.account_id, []).append(one)
-    accounts = Account.objects.in_bulk(by_account)
     held: dict[UUID, Held] = {}
     for account, group in by_account.items():
         cap = capping.cap_of(accounts[account])

@@ -68,6 +68,7 @@ class Run:
         self._look_again_at = self._paced_until = 0.0
         self._is_closed = False
         self._report = Report()
+        self.kept = 0  # idle connections that stay open for the next task
         self._lanes = POOL.take(address_of(server))
         self._lanes.most = server.max_connections
         self._lanes.limits = limits or Limits()
@@ -90,7 +91,8 @@ class Run:
         """Whatever happened, nothing is left waiting for a word."""
         for ready, _since in self._waiting:
             ready.proceed(go=False)
-        is_kept = is_whole and not stopping.is_stopping()
+        # Not by one that lost the server: another opens its own beside these.
+        is_kept = is_whole and not self._is_closed and not stopping.is_stopping()
         self.kept = POOL.give_back(self._lanes, seconds=KEEP_SECONDS if is_kept else 0)
 
     # --- feeding -----------------------------------------------------------------------------------
@@ -103,9 +105,8 @@ class Run:
         room = self._room()
         if room <= 0:
             return
-        found = claiming.claim_due(
-            self._server.pk, claim=self._claim, limit=room, without=self._full_domains()
-        )
+        claim = partial(claiming.claim_due, self._server.pk, claim=self._claim, without=self._full_domains())
+        found = self._commit(partial(claim, limit=room))
         if len(found) < room:
             self._look_again_at = time.monotonic() + 0.5
         self._dispatch(found)
@@ -133,7 +134,7 @@ class Run:
         return full | self._resting
 
     def _dispatch(self, found: Sequence[Delivery]) -> None:
-        held = leaving.held_back(found)
+        held = self._commit(partial(leaving.held_back, found))
         for delivery in found:
             if delivery.pk in held:
                 self._commit(partial(outcomes.hold_back, delivery, held[delivery.pk], claim=self._claim))
@@ -252,7 +253,7 @@ class Run:
         if time.monotonic() < self._renew_at:
             return
         self._renew_at = time.monotonic() + claiming.RENEW_SECONDS
-        if not claiming.renew(self._server.pk, claim=self._claim):
+        if not self._commit(partial(claiming.renew, self._server.pk, claim=self._claim)):
             self._is_closed = True  # paused by staff, or taken over while this process slept
 
 
