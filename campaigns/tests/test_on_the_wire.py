@@ -32,7 +32,8 @@ def arrived(db):
         Delivery.objects.all().delete()
         for (contact, recipient, _pk), name in zip(people, NAMES, strict=True):
             Contact.objects.filter(pk=contact).update(name=name)
-            campaign.recipients.filter(pk=recipient).update(state="waiting", interview=None)
+            waiting = {"state": "waiting", "interview": None, "next_step": 0, "next_at": timezone.now()}
+            campaign.recipients.filter(pk=recipient).update(**waiting)
         inviting.invite_people(campaign.pk)
         send(campaign)
         Delivery.objects.update(not_before=timezone.now())
