@@ -11,7 +11,7 @@ Everything else is an ordinary queryset: this is worth its words only where ever
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -79,9 +79,11 @@ class _Statement:
 
 @dataclass(frozen=True, slots=True)
 class _Select:
+    """What is left of a queryset once its SQL is made: little, as each thread keeps it."""
+
     statement: _Statement
-    compiler: Any
-    converters: Mapping[int, Any]
+    model: Any
+    converters: Sequence[tuple[int, Any]]
     populators: Sequence[Any]
     start: int
     end: int
@@ -91,20 +93,24 @@ class _Select:
     def of(cls, rows: "QuerySet[Any, Any]") -> "_Select":
         compiler = rows.query.get_compiler(connection=connection)
         statement = _Statement.of(*compiler.as_sql())
-        converters = compiler.get_converters([column[0] for column in compiler.select])
+        converters = list(compiler.get_converters([column[0] for column in compiler.select]).items())
         info = compiler.klass_info
         if rows._fields is not None:  # type: ignore[attr-defined]
-            return cls(statement, compiler, converters, (), 0, 0, ())
+            return cls(statement, rows.model, converters, (), 0, 0, ())
         start, end = info["select_fields"][0], info["select_fields"][-1] + 1
         names = [column[0].target.attname for column in compiler.select[start:end]]
         populators = cast(Any, get_related_populators)(info, compiler.select, connection.alias)
-        return cls(statement, compiler, converters, populators, start, end, names)
+        return cls(statement, info["model"], converters, populators, start, end, names)
 
-    def read(self, values: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+    def read(self, values: Mapping[str, Any]) -> list[list[Any]]:
         with connection.cursor() as cursor:
             cursor.execute(self.statement.sql, self.statement.filled(values))
-            found = cursor.fetchall()
-        return self.compiler.apply_converters(found, self.converters) if self.converters else iter(found)
+            found = [list(row) for row in cursor.fetchall()]
+        for place, (converters, expression) in self.converters:
+            for row in found:
+                for convert in converters:
+                    row[place] = convert(row[place], expression, connection)
+        return found
 
 
 class PreparedRows(Generic[M]):
@@ -115,10 +121,9 @@ class PreparedRows(Generic[M]):
 
     def __call__(self, **values: Any) -> list[M]:
         select = self._select.get()
-        model = select.compiler.klass_info["model"]
         made = []
         for row in select.read(values):
-            one = model.from_db(connection.alias, select.names, row[select.start : select.end])
+            one = select.model.from_db(connection.alias, select.names, row[select.start : select.end])
             for populator in select.populators:
                 populator.populate(row, one)
             made.append(one)
@@ -135,8 +140,8 @@ class PreparedValues:
     def __init__(self, build: "Callable[[], QuerySet[Any, Any]]") -> None:
         self._select = _OncePerThread(lambda: _Select.of(build()))
 
-    def __call__(self, **values: Any) -> list[Sequence[Any]]:
-        return list(self._select.get().read(values))
+    def __call__(self, **values: Any) -> list[list[Any]]:
+        return self._select.get().read(values)
 
 
 class PreparedUpdate:
