@@ -79,7 +79,7 @@ def start_campaign(page: Page, url: str, look: Look) -> None:
     page.get_by_role("link", name="Preview and test").click()
     expect(page.get_by_role("heading", name="Who gets what, and when")).to_be_visible()
     look(page, "admin-preview")
-    page.get_by_role("link", name="Back").click()
+    page.get_by_role("link", name="Back", exact=True).click()
     page.get_by_role("link", name="Start", exact=True).click()
     look(page, "admin-start-campaign")
     page.locator(".rc-card form button").click()
