@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 import openai
-from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from personas.providers.base import Audio, Delta, Done, Prompt, ProviderError, Transcription
 from personas.providers.counting import note_tokens
@@ -23,7 +23,7 @@ from personas.providers.limits import Limits, Patience
 from personas.providers.loop_clients import LoopClients
 from personas.providers.messages import chat_messages
 from personas.providers.openai_errors import FAILURES, as_provider_error
-from personas.providers.openai_events import Events
+from personas.providers.openai_events import BareStream, Events
 from personas.providers.own_voice import OwnVoice
 
 PUBLIC_BASE_URL = "https://api.openai.com/v1"
@@ -106,7 +106,7 @@ class OpenAIProvider:
         reply.raise_unless_whole(self.name)
         yield reply.done(self.name, model)
 
-    async def _ask(self, prompt: Prompt, model: str, patience: Patience) -> AsyncStream[object]:
+    async def _ask(self, prompt: Prompt, model: str, patience: Patience) -> BareStream:
         client = await self._client()
         most = min(prompt.max_tokens, prompt.plan.max_tokens or prompt.max_tokens)
         body: dict[str, Any] = {
@@ -130,7 +130,7 @@ class OpenAIProvider:
                     body=body,
                     cast_to=object,
                     stream=True,
-                    stream_cls=AsyncStream[object],
+                    stream_cls=BareStream,
                 )
         except FAILURES as error:
             raise as_provider_error(error, self.name) from None

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import httpx2
 import openai
 from openai import AsyncStream
 
@@ -22,10 +23,19 @@ LAST_BYTES_SECONDS = 0.1  # to wait for the end of a body whose last event is re
 WORDLESS_ERROR = "The stream told of an error."
 
 
+class BareStream(AsyncStream[object]):
+    """What the SDK gives of a stream, without the SDK's iterator: never begun, that would be a circle which
+    holds the whole answer until the garbage collector comes by.
+    """
+
+    def __init__(self, *, response: httpx2.Response, **_more: Any) -> None:
+        self.response = response
+
+
 class Events:
     """What is read of one stream. Raises what `openai_errors.FAILURES` lists."""
 
-    def __init__(self, stream: AsyncStream[object]) -> None:
+    def __init__(self, stream: BareStream) -> None:
         self._response = stream.response
         self._body: AsyncIterator[bytes] = self._response.aiter_bytes()
         self._ready: deque[bytes] = deque()  # read when asked for: a broken one spoils none before it

@@ -1,5 +1,9 @@
 """What goes over the wire, and how what comes back is read."""
 
+import asyncio
+import gc
+
+import httpx2
 import pytest
 
 from personas.providers import openai
@@ -37,6 +41,18 @@ async def test_the_first_pieces_come_at_once_and_later_ones_together(server, mon
     pieces = [part.text async for part in provider("openai").stream(asking()) if isinstance(part, Delta)]
     assert "".join(pieces) == words
     assert len(pieces) <= openai.AT_ONCE + 8
+
+
+async def test_a_reply_leaves_nothing_for_the_garbage_collector(server):
+    await said(server, Behaviour(reply="one two"))
+    gc.collect()
+    gc.disable()
+    try:
+        await said(server, Behaviour(reply="one two"))
+        await asyncio.sleep(0.05)
+        assert [one for one in gc.get_objects() if isinstance(one, httpx2.Response)] == []
+    finally:
+        gc.enable()
 
 
 async def test_a_reply_cut_at_its_length_says_so(server):
