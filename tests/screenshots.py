@@ -8,6 +8,7 @@ import io
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -28,12 +29,20 @@ def photograph(page: Page, name: str) -> None:
     for size_name, size in (("phone", PHONE), ("desktop", DESKTOP)):
         page.set_viewport_size(size)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            in_scheme(page, scheme)
             page.wait_for_timeout(250)
             keep(page.screenshot(), FOLDER / f"{name}-{size_name}-{scheme}.png")
-    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    in_scheme(page, "light")
     page.set_viewport_size(before or DESKTOP)
     print(f"  {name}")
+
+
+def in_scheme(page: Page, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    # The admin looks at the scheme only while it loads.
+    root = "document.documentElement"
+    script = f"dark => {root}.matches('[x-data]') && {root}.classList.toggle('dark', dark)"
+    page.evaluate(script, scheme == "dark")
 
 
 def is_wanted(name: str) -> bool:

@@ -54,7 +54,7 @@ def speed(campaign: Campaign, *, left: int) -> dict[str, Any]:
     per_second = sent_per_second(campaign.pk) if is_running else 0.0
     return {
         "per_second": round(per_second, 1),
-        "finish": in_words(round(left / per_second)) if per_second else "–",
+        "finish": in_words(round(left / per_second)) if per_second and left else "–",
     }
 
 
