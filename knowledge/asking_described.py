@@ -57,7 +57,7 @@ class AskView(APIView):
         request=AskSerializer,
         responses={
             200: enveloped("KnowledgeAnswer", CitedAnswerSerializer()),
-            (200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description=EVENTS),
+            (200, "text/event-stream"): OpenApiResponse(OpenApiTypes.ANY, description=EVENTS),
         },
     )
     def post(self, request: Request) -> Response:

@@ -72,6 +72,7 @@ EXAMPLE = Failure(
     fields=(FieldError(("email",), "Enter a valid email address.", "invalid"),),
     is_input=True,
 )
+WITHOUT_FIELDS = Failure(404, "NOT_FOUND", "There is nothing at this address.")
 COMPONENTS: dict[str, Family] = {
     "Error": CRM,
     "MarketingError": MARKETING,
@@ -99,10 +100,10 @@ def described(value: Any) -> Schema:
 
 
 def error_component(family: Family) -> Schema:
-    body = family.body(EXAMPLE)
+    body, bare = family.body(EXAMPLE), family.body(WITHOUT_FIELDS)
     return {
         **described(body),
-        "required": sorted(body),
+        "required": sorted(body.keys() & bare.keys()),
         "description": f"An error in the {family.name} APIs.",
     }
 

@@ -72,7 +72,7 @@ class ChatView(APIView):
         request=ChatRequestSerializer,
         responses={
             200: ChatAnswerSerializer(),
-            (200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description=EVENTS),
+            (200, "text/event-stream"): OpenApiResponse(OpenApiTypes.ANY, description=EVENTS),
         },
     )
     def post(self, request: Request) -> Response:

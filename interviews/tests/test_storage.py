@@ -1,6 +1,7 @@
 """The PDF in a real S3 API, with the faults that object stores have."""
 
 import urllib.request
+import uuid
 
 import boto3
 import pypdfium2
@@ -18,7 +19,6 @@ from knowledge.ingestion import read_document
 from knowledge.models import Document
 
 pytestmark = pytest.mark.django_db
-BUCKET = "transcripts"
 CREDENTIALS = {"access_key": "test", "secret_key": "test", "region_name": "us-east-1"}
 
 
@@ -40,17 +40,17 @@ def s3(endpoint):
         aws_secret_access_key="test",
         region_name="us-east-1",
     )
-    client.create_bucket(Bucket=BUCKET)
+    # One of its own for each test: an upload that was given up may still arrive.
+    client.bucket = f"transcripts-{uuid.uuid4()}"
+    client.create_bucket(Bucket=client.bucket)
     yield client
-    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=item["Key"])
     client.close()
 
 
 @pytest.fixture(autouse=True)
 def _stored_in_s3(settings, tmp_path, endpoint, s3):
     settings.DATA_DIR = tmp_path
-    options = {"bucket_name": BUCKET, "endpoint_url": endpoint, "querystring_auth": True, **CREDENTIALS}
+    options = {"bucket_name": s3.bucket, "endpoint_url": endpoint, "querystring_auth": True, **CREDENTIALS}
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {"BACKEND": "interviews.tests.test_storage.UnreliableS3", "OPTIONS": options},
@@ -77,7 +77,7 @@ class UnreliableS3(PatientS3Storage):
 
 
 def objects(s3):
-    return [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+    return [item["Key"] for item in s3.list_objects_v2(Bucket=s3.bucket).get("Contents", [])]
 
 
 def pdfs(s3):

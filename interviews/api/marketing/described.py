@@ -132,7 +132,7 @@ class InterviewStreamView(_Described):
         operation_id="chat_interview_send_stream",
         summary="The same, the reply as it is written",
         request=MessageSerializer,
-        responses={(200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description=FRAMES)},
+        responses={(200, "text/event-stream"): OpenApiResponse(OpenApiTypes.ANY, description=FRAMES)},
     )
     def post(self, request: Request) -> Response:
         raise MethodNotAllowed("POST")
@@ -144,7 +144,7 @@ class AgentStreamView(_Described):
         operation_id="chat_agent_send_stream",
         summary="Ask the account's chat agent, which answers from its knowledge base",
         request=MessageSerializer,
-        responses={(200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description=CONTENTS)},
+        responses={(200, "text/event-stream"): OpenApiResponse(OpenApiTypes.ANY, description=CONTENTS)},
     )
     def post(self, request: Request) -> Response:
         raise MethodNotAllowed("POST")
