@@ -105,7 +105,7 @@ class ContentDetail(APIView):
     @extend_schema(
         operation_id="email_content_delete",
         summary="Go back to the template for one person",
-        responses=ContentDeletedSerializer,
+        responses={200: ContentDeletedSerializer},
     )
     def delete(self, request: Request, user_id: str, email: str) -> Response:
         account = account_in(request, user_id)
@@ -131,7 +131,7 @@ class ContentList(OwnedList):
     @extend_schema(
         operation_id="email_content_delete_all",
         summary="Go back to the template for everybody",
-        responses=ContentDeletedSerializer,
+        responses={200: ContentDeletedSerializer},
     )
     def delete(self, request: Request, user_id: str) -> Response:
         account = account_in(request, user_id)

@@ -175,7 +175,7 @@ class EmailDetail(APIView):
     @extend_schema(
         operation_id="emails_delete",
         summary="Take a person off the list, with their interview and all that came of it",
-        responses=DeletedSerializer,
+        responses={200: DeletedSerializer},
     )
     def delete(self, request: Request, user_id: str, email: str) -> Response:
         account, address = account_in(request, user_id), email_in(email)
