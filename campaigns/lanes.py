@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from campaigns.models import Delivery
 from campaigns.smtp import Address, Limits, SmtpError, Stage
-from campaigns.smtp_connection import Connection, Resolved
+from campaigns.smtp_connection import Connection, Resolved, leave
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ class Lanes:
         self._said: list[Ready | Ended] = []
         self._news: asyncio.Future[None] | None = None
         self.idle: list[Connection] = []
+        # All that may hold a socket, those that are closing too: they need the loop to end.
+        self._open: set[Connection] = set()
         self.busy = 0  # lanes at work; a task itself is only forgotten in the loop's next round
         self._tasks: set[asyncio.Task[None]] = set()
         self._context: ssl.SSLContext | None = None
@@ -107,6 +109,7 @@ class Lanes:
         """Between two tasks: dead connections are dropped. How many are kept."""
         self.loop.run_until_complete(asyncio.sleep(0))
         self.idle = [one for one in self.idle if one.is_usable]
+        self.loop.run_until_complete(self._only(self.idle))
         return len(self.idle)
 
     def close(self) -> None:
@@ -139,6 +142,7 @@ class Lanes:
         connection = Connection(
             self.address, limits=self.limits, context=self._context, resolve=self._addresses
         )
+        self._open = {one for one in self._open if not one.has_ended} | {connection}
         try:
             await connection.open()
         except SmtpError as error:
@@ -158,10 +162,13 @@ class Lanes:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for connection in self.idle:
-            connection.close()
         self.idle.clear()
-        await asyncio.sleep(0)  # transports close in the loop's next round
+        await self._only([])
+
+    async def _only(self, kept: list[Connection]) -> None:
+        left = self._open.difference(kept)
+        await leave(left)
+        self._open -= left
 
 
 class _Lane:

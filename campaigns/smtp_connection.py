@@ -11,7 +11,7 @@ import hmac
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from campaigns.models import SmtpServer
@@ -21,6 +21,7 @@ from campaigns.smtp_wire import Reply, Wire, WireLost
 T = TypeVar("T")
 BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 EARLY = (Stage.DNS, Stage.CONNECT, Stage.TLS, Stage.AUTH)
+LEAVE_SECONDS = 1.0  # a server that does not say farewell is not waited for longer
 Resolved = Sequence[tuple[Any, ...]]
 Resolver = Callable[[], Awaitable[Resolved]]
 
@@ -214,6 +215,13 @@ class Connection:
         self._is_ready = False
         self._wire.abort()
 
+    @property
+    def has_ended(self) -> bool:
+        return self._wire.has_ended
+
+    async def ended(self) -> None:
+        await self._wire.ended()
+
     # --- replies and errors -------------------------------------------------------------------------
 
     async def _say(self, words: bytes) -> None:
@@ -264,6 +272,20 @@ class Connection:
                 self.close()
                 return
         await self.withdraw()
+
+
+async def leave(connections: Iterable[Connection], *, seconds: float = LEAVE_SECONDS) -> None:
+    """Closes them all, politely for so long, and returns when no socket is left open."""
+    leaving = list(connections)
+    for connection in leaving:
+        connection.close()
+    everybody = asyncio.gather(*(one.ended() for one in leaving))
+    try:
+        await asyncio.wait_for(everybody, seconds)
+    except TimeoutError:
+        for connection in leaving:
+            connection.abort()
+        await asyncio.gather(*(one.ended() for one in leaving))
 
 
 def _in_words(problem: Exception) -> str:

@@ -40,6 +40,7 @@ class Wire(asyncio.Protocol):
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._is_full = False
+        self._ended = asyncio.Event()
 
     # --- what its user says and hears ---------------------------------------------------------------
 
@@ -93,6 +94,15 @@ class Wire(asyncio.Protocol):
         self._transport.write(last_words)
         self._transport.close()
 
+    @property
+    def has_ended(self) -> bool:
+        return self._ended.is_set()
+
+    async def ended(self) -> None:
+        """Until the socket is closed: a farewell that is encrypted waits for the other side's."""
+        if self._transport is not None:
+            await self._ended.wait()
+
     def abort(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -128,6 +138,7 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         why = str(exc)[:300] if exc and str(exc) else "The server closed the connection."
         self._lose(WireLost(why, is_closed=True))
+        self._ended.set()
 
     def pause_writing(self) -> None:
         self._is_full = True

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from campaigns.models import SmtpServer
 from campaigns.smtp import Limits, SmtpError, Stage, address_of
-from campaigns.smtp_connection import Connection
+from campaigns.smtp_connection import Connection, leave
 
 T = TypeVar("T")
 
@@ -67,7 +67,6 @@ def _with_connection(
             await connection.open()
             return await work(connection)
         finally:
-            connection.close()
-            await asyncio.sleep(0)  # a transport closes in the loop's next round
+            await leave([connection])
 
     return asyncio.run(run())

@@ -1,6 +1,8 @@
 """A real SMTP server (aiosmtpd), with certificates of a made-up authority."""
 
+import socket
 import ssl
+import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -121,3 +123,25 @@ def smtp_server(*, context=None, starttls=False, auth=False):
         yield mailbox
     finally:
         controller.stop()
+
+
+@contextmanager
+def server_without_farewell(context):
+    """Greets, encrypted from the start, and never reads again. Its port."""
+    done = threading.Event()
+
+    def serve():
+        with context.wrap_socket(listening.accept()[0], server_side=True) as sock:
+            sock.sendall(b"220 hello\r\n")
+            sock.recv(1000)
+            sock.sendall(b"250 hello\r\n")
+            done.wait(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            done.set()
+            thread.join()

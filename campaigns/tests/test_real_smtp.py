@@ -1,5 +1,8 @@
 """Against a real SMTP server: what is trusted, who is let in, and what arrives."""
 
+import gc
+import time
+from asyncio.selector_events import _SelectorTransport
 from email import message_from_bytes, policy
 from uuid import uuid4
 
@@ -7,10 +10,11 @@ import pytest
 from django.utils import timezone
 
 from campaigns import mime, rendering, trying
+from campaigns.lanes import Lanes
 from campaigns.models import SmtpServer
 from campaigns.rendering import Person
-from campaigns.smtp import Limits, SmtpError
-from campaigns.tests.real_smtp import PASSWORD, USER, Authority, smtp_server
+from campaigns.smtp import Limits, SmtpError, address_of
+from campaigns.tests.real_smtp import PASSWORD, USER, Authority, server_without_farewell, smtp_server
 from campaigns.tests.running import fresh, queued_campaign, send, states_of
 from tests.factories import make_campaign, make_smtp_server
 
@@ -150,3 +154,19 @@ def test_a_wrong_password_pauses_the_server_and_keeps_every_email():
     assert fresh(campaign).state == "running"
     assert set(states_of(campaign)) <= {"queued", "deferred"}
     assert (trial.stage, "535" in trial.words, "wrong" in trial.words) == ("auth", True, False)
+
+
+def test_a_server_that_never_says_farewell_leaves_no_socket_open(authority):
+    """Closing is a talk too when it is encrypted: the loop must not end before the socket has."""
+    with server_without_farewell(authority.context_for("localhost")) as port:
+        lanes = Lanes(address_of(make_smtp_server(port=port, security="tls", host="localhost")))
+        lanes.idle.append(lanes.loop.run_until_complete(lanes.opened()))
+        begun = time.monotonic()
+        lanes.close()
+        assert time.monotonic() - begun < 3
+        assert open_sockets(lanes.loop) == []
+
+
+def open_sockets(loop):
+    transports = [one for one in gc.get_objects() if isinstance(one, _SelectorTransport)]
+    return [one for one in transports if one._loop is loop and one._sock is not None]
