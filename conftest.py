@@ -25,6 +25,8 @@ os.environ.update(
         # A test asks faster than people do; tests of the limits set their own.
         "RAPPORT_RATE_PER_MINUTE": "100000",
         "RAPPORT_RATE_PER_SECOND": "100000",
+        "RAPPORT_WEBHOOK_PER_MINUTE": "100000",
+        "RAPPORT_WEBHOOK_REFUSED_PER_MINUTE": "100000",
     }
 )
 for name in (
@@ -32,6 +34,10 @@ for name in (
     "LYZR_API_KEY",
     "LYZR_AGENT_ID",
     "AWS_S3_BUCKET",
+    "API_SECRET_KEY",
+    "WEBHOOK_SECRET",
+    "ELEVENLABS_API_KEY",
+    "ELEVENLABS_WEBHOOK_SECRET",
     "RAPPORT_PROVIDERS",
     "RAPPORT_EMBEDDINGS",
 ):

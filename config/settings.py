@@ -36,7 +36,8 @@ PUBLIC_HOST = PUBLIC_BASE_URL.partition("://")[2].partition("/")[0].partition(":
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 ALLOWED_HOSTS = ENV.words("ALLOWED_HOSTS") or sorted({*LOOPBACK_HOSTS, PUBLIC_HOST})
 CSRF_TRUSTED_ORIGINS = ENV.words("CSRF_TRUSTED_ORIGINS") or ([PUBLIC_BASE_URL] if SECURE else [])
-CORS_ALLOWED_ORIGINS = ENV.words("CORS_ALLOWED_ORIGINS")
+# CORS_ORIGINS is what the webhook API documents.
+CORS_ALLOWED_ORIGINS = ENV.words("CORS_ALLOWED_ORIGINS") or ENV.words("CORS_ORIGINS")
 CORS_ALLOW_CREDENTIALS = False
 CORS_EXPOSE_HEADERS = ["Link", "Retry-After", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 # How many proxies in front of us write X-Forwarded-For; 0 ignores the header.
@@ -174,7 +175,7 @@ SWEEP_SECONDS = ENV.whole("RAPPORT_SWEEP_SECONDS", 30, least=2, most=300)
 LEASE_SECONDS = ENV.whole("RAPPORT_LEASE_SECONDS", 120, least=5, most=3600)
 # Emails of campaigns that one person gets in a week at most, over all campaigns; an account may set its own.
 EMAIL_CAP = ENV.whole("RAPPORT_EMAIL_CAP", 10, most=1000)
-SWEEPS = ("crm", "knowledge", "interviews", "campaigns", "config.system")
+SWEEPS = ("crm", "knowledge", "interviews", "voice", "campaigns", "config.system")
 CELERY_BEAT_SCHEDULE = {
     f"{app} sweep": {
         "task": f"{app}.tasks.sweep",
@@ -329,6 +330,7 @@ INVITER = "campaigns.standing.interview_with"  # makes the interview that anothe
 PERSONAL_DATA = [
     "campaigns.personal_data",
     "interviews.personal_data",
+    "voice.personal_data",
     "knowledge.personal_data",
     "crm.personal_data",
     # The last: figures that were counted again before the messages went would hold them again.
@@ -357,6 +359,22 @@ INBOUND_MAX_BYTES = ENV.whole("RAPPORT_INBOUND_MAX_MB", 5, least=1, most=50) * 1
 INBOUND_RAW_DAYS = ENV.whole("RAPPORT_INBOUND_RAW_DAYS", 30, least=1, most=3650)
 MAILBOX_SECONDS = ENV.whole("RAPPORT_MAILBOX_SECONDS", 60, least=5, most=3600)  # between two readings
 SOFT_BOUNCES = ENV.whole("RAPPORT_SOFT_BOUNCES", 3, least=1, most=100)
+
+# --- Voice: what other systems tell us of conversations ---------------------------------------
+# The webhook API's own key and secret, which act for one account; keys of ours act for theirs.
+API_SECRET_KEY = ENV.text("API_SECRET_KEY")
+WEBHOOK_SECRET = ENV.text("WEBHOOK_SECRET")
+WEBHOOK_SIGNATURE_REQUIRED = ENV.flag("RAPPORT_WEBHOOK_SIGNATURE_REQUIRED", default=False)
+WEBHOOK_ACCOUNT = ENV.text("RAPPORT_WEBHOOK_ACCOUNT", "default")
+# Calls of one key, and calls of one address that are refused.
+WEBHOOK_PER_MINUTE = ENV.whole("RAPPORT_WEBHOOK_PER_MINUTE", 1000, least=1)
+WEBHOOK_REFUSED_PER_MINUTE = ENV.whole("RAPPORT_WEBHOOK_REFUSED_PER_MINUTE", 100, least=1)
+# Several secrets while one is being changed. The key is for asking which webhooks never came.
+ELEVENLABS_WEBHOOK_SECRETS = ENV.words("ELEVENLABS_WEBHOOK_SECRET")
+ELEVENLABS_API_KEY = ENV.text("ELEVENLABS_API_KEY")
+ELEVENLABS_BASE_URL = ENV.url("ELEVENLABS_BASE_URL", "https://api.elevenlabs.io", schemes=("http", "https"))
+VOICE_AUDIO_MAX_BYTES = ENV.whole("RAPPORT_VOICE_AUDIO_MB", 64, least=1, most=500) * 1024 * 1024
+VOICE_KNOWLEDGE = ENV.flag("RAPPORT_VOICE_KNOWLEDGE", default=False)
 
 # --- Logs: to standard error, without tokens ---------------------------------------------------
 LOGGING = {

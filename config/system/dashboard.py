@@ -260,6 +260,10 @@ SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     (
+        _("Voice"),
+        (("voice.ReceivedConversation", "record_voice_over"), ("voice.VoiceEvent", "call_received")),
+    ),
+    (
         _("Knowledge"),
         (
             ("knowledge.Collection", "folder_open"),

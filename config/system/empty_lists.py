@@ -55,6 +55,13 @@ STEPS: dict[str, NextStep] = {
     "campaigns.WebhookCall": NextStep(
         _("No provider has called"), _("Calls appear here once a provider webhook is set up.")
     ),
+    "voice.ReceivedConversation": NextStep(
+        _("No conversations were received"),
+        _("They appear here once another system calls the webhook API (docs/webhook-api.md)."),
+    ),
+    "voice.VoiceEvent": NextStep(
+        _("No webhook has come"), _("Each one is kept here as it came, and can be read anew.")
+    ),
     "campaigns.Recipient": NextStep(
         _("Nobody is invited yet"), _("Open a campaign and import people."), CAMPAIGNS, TO_CAMPAIGNS
     ),

@@ -7,6 +7,7 @@ middle of a long answer blocks its thread for ever (bench/http.py has the figure
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 import threading
@@ -193,6 +194,10 @@ def environ_of(scope: Scope, body: IO[bytes]) -> dict[str, Any]:
         environ["REMOTE_ADDR"] = scope["client"][0]
         environ["REMOTE_PORT"] = str(scope["client"][1])
     add_headers(environ, scope["headers"])
+    if "CONTENT_LENGTH" not in environ:
+        # Sent in chunks, without a length; Django would read nothing of it.
+        environ["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
+        body.seek(0)
     return environ
 
 

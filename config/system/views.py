@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from config.system import health
+from voice import webhook_health as voice_health
 
 SERVICE = "Rapport"
 
@@ -59,7 +60,7 @@ def webhook_health(request: HttpRequest) -> JsonResponse:
         "dependencies": {
             "database": connected[found.part("database").state],
             "redis": connected[found.part("redis").state],
-            "elevenlabs": "not_configured",
+            "elevenlabs": voice_health.elevenlabs() if found.part("database").is_up else "disconnected",
         },
     }
     return answer(body, status=found.http_status)

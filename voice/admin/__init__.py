@@ -1,0 +1,5 @@
+"""Voice in the admin."""
+
+from voice.admin.inbox import ReceivedConversationAdmin, VoiceEventAdmin
+
+__all__ = ["ReceivedConversationAdmin", "VoiceEventAdmin"]

@@ -1,0 +1,1 @@
+"""What other systems call: webhooks of conversations, and the lists of what was received."""
