@@ -74,7 +74,7 @@ def _note_failure(key: UUID, reason: str) -> None:
 
 
 def replay(rows: "QuerySet[VoiceEvent]") -> list[UUID]:
-    """Puts rows back to be read anew, as if they had just come. Gives which: not those being read, or cleared."""
+    """Puts rows back to be read anew, as if they had just come. Which; not those being read, or cleared."""
     idle = rows.exclude(state=State.TAKEN).exclude(body="", file="")
     ids = list(idle.values_list("pk", flat=True))
     with transaction.atomic():
