@@ -142,12 +142,16 @@ def _bare_number(text: str, phrases: Phrases) -> tuple[int, str] | None:
 def _choice(text: str, phrases: Phrases) -> tuple[int, str]:
     """Which of those offered: "the second one", "option two", "either". Zero for none."""
     choices = phrases.raw["choices"]
-    for number in ("1", "-1"):
-        if match := whole_words(choices[number]).search(text):
-            return int(number), match.group()
     option = "|".join(map(re.escape, choices["option"]))
-    if match := re.search(rf"(?<!\S)(?:(?:{option}) |#)([123])(?!\S)", text):
-        return int(match[1]), match.group()
+    forms = (
+        (1, whole_words(choices["1"])),
+        (-1, whole_words(choices["-1"])),
+        (0, re.compile(rf"(?<!\S)(?:(?:{option}) |#)([123])(?!\S)")),
+    )
+    for number, form in forms:
+        for match in form.finditer(text):
+            if not _is_negated(match, phrases):  # "not the first, the second"
+                return number or int(match[1]), match.group()
     if match := whole_words(choices["any"]).search(text):
         return ANY, match.group()
     return 0, ""
