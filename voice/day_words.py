@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 from voice.phrases import Phrases, any_of, whole_words
 from voice.wishes import DAY_MINUTES, Range, Relative, Wish
@@ -80,7 +81,7 @@ def _groups(clause: str, phrases: Phrases) -> Iterator[_Group]:
         return
     glue = re.compile(rf"\s*(?:(?:{any_of(phrases.raw['relations']['glue'])})(?: |$))*")
     runs = [[marks[0]]]
-    for before, mark in zip(marks, marks[1:], strict=False):
+    for before, mark in pairwise(marks):
         if glue.fullmatch(clause[before.end() : mark.start()].lstrip()):
             runs[-1].append(mark)
         else:
@@ -88,7 +89,15 @@ def _groups(clause: str, phrases: Phrases) -> Iterator[_Group]:
     ends = [run[0].start() for run in runs[1:]] + [len(clause)]
     carried = bool(phrases.found("negation", clause[: marks[0].start()]))
     for run, end in zip(runs, ends, strict=True):
-        yield _Group(tuple(run), _is_refused(clause[run[-1].end() : end], phrases, carried=carried))
+        own, of_next = _shared(clause[run[-1].end() : end], phrases, is_last=end == len(clause))
+        yield _Group(tuple(run), _is_refused(own, phrases, carried=carried))
+        carried = carried or of_next
+
+
+def _shared(following: str, phrases: Phrases, *, is_last: bool) -> tuple[str, bool]:
+    """What follows a group, without a "not" that belongs to the next: "Thursday not Friday"."""
+    match = re.search(rf"\s(?:{any_of(phrases.raw['terms']['negation'])})\s*$", following)
+    return (following, False) if is_last or not match else (following[: match.start()], True)
 
 
 def _is_refused(following: str, phrases: Phrases, *, carried: bool) -> bool:

@@ -81,7 +81,7 @@ def _read(room: Room, heard: Heard) -> Reading:
 def _with_model(reading: Reading, intent: str) -> Reading:
     known: Intent | None = next((each for each in INTENTS if each == intent), None)
     # A model that says "choose" or "silence" says nothing we could act on.
-    if not reading.is_unsure or known in (None, "choose", "silence", "unclear"):
+    if not reading.is_unsure or known is None or known in ("choose", "silence", "unclear"):
         return reading
     return Reading(known, _BY_MODEL, f"{reading.why} A model takes it for {known}.")
 
