@@ -107,3 +107,8 @@ def kept_secret(path: Path) -> str:
         finally:
             draft.unlink()
     return path.read_text().strip()
+
+
+def host_in(address: str) -> str:
+    """The host of a URL, without its port."""
+    return address.partition("://")[2].partition("/")[0].partition(":")[0]

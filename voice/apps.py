@@ -6,3 +6,6 @@ class VoiceConfig(AppConfig):
     label = "voice"
     verbose_name = "Voice"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from voice import checks  # noqa: F401  registers the checks

@@ -4,9 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from crm.models import Contact
-from voice import received_data
+from voice import call_data, received_data
 
-PARTS = (received_data,)
+PARTS = (call_data, received_data)
 
 
 def collect(contact: Contact) -> dict[str, Any]:

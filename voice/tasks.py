@@ -3,8 +3,9 @@
 import time
 
 from celery import shared_task
+from django.utils import timezone
 
-from voice import inbox, inbox_reading, received_data, webhook_polling
+from voice import calls, inbox, inbox_reading, notices, received_data, twilio, webhook_polling
 
 WORK_SECONDS = 20  # of one task; then it hands over to its next self
 
@@ -27,6 +28,12 @@ def ask_vendor() -> None:
 
 
 @shared_task
+def tell(appointment_id: str) -> None:
+    """The email of one appointment."""
+    notices.tell(appointment_id)
+
+
+@shared_task
 def sweep() -> None:
     """Every 30 s: finds from rows the work whose wake-up was lost."""
     if inbox.due_ids(limit=1):
@@ -34,3 +41,14 @@ def sweep() -> None:
     if webhook_polling.is_due():
         ask_vendor.delay()
     received_data.clear_old()
+    _sweep_calls()
+
+
+def _sweep_calls() -> None:
+    """Emails that were not handed over; calls whose end was never reported, which Twilio is asked for."""
+    for appointment_id in notices.due():
+        tell.delay(str(appointment_id))
+    if twilio.missing_settings():
+        return
+    for call in calls.stale(now=timezone.now()):
+        calls.refresh(call)

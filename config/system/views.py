@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from config.system import health
+from voice import status as call_status
 from voice import webhook_health as voice_health
 
 SERVICE = "Rapport"
@@ -84,9 +85,10 @@ def about() -> dict[str, Any]:
         "docs": "/docs",
         "health": "/health",
         "openapi": "/openapi.json",
+        **call_status.documented(),
         "config": {
             "openai_configured": "openai" in settings.PROVIDERS,
-            "twilio_configured": False,
             "database_enabled": True,
+            **call_status.configured(),
         },
     }

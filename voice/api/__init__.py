@@ -1,1 +1,1 @@
-"""What other systems call: webhooks of conversations, and the lists of what was received."""
+"""The HTTP APIs of voice: phone calls, webhooks of conversations, and the lists of both."""

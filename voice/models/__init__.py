@@ -1,5 +1,14 @@
-"""What arrived by voice, and what became of it."""
+"""Phone calls with the times on offer, and what arrived by voice."""
 
+from voice.models.calls import Appointment, CallTurn, PhoneCall, TimeSlot
 from voice.models.inbox import ReceivedConversation, VoiceEvent, VoiceFeed
 
-__all__ = ["ReceivedConversation", "VoiceEvent", "VoiceFeed"]
+__all__ = [
+    "Appointment",
+    "CallTurn",
+    "PhoneCall",
+    "ReceivedConversation",
+    "TimeSlot",
+    "VoiceEvent",
+    "VoiceFeed",
+]

@@ -1,0 +1,103 @@
+"""Calls with their turns, time slots, appointments. What happened is shown; slots are for staff to make."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import action, display
+
+from crm.admin.object_ids import CheckedIdsAdmin
+from crm.admin.records import RecordAdmin
+from voice import booking
+from voice.models import Appointment, CallTurn, PhoneCall, TimeSlot
+
+COLOURS = {"active": "info", "completed": "success", "failed": "danger"}
+
+
+class TurnInline(TabularInline):
+    model = CallTurn
+    fields = readonly_fields = ("number", "words", "digits", "said", "intent", "confidence", "why", "at")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(PhoneCall)
+class PhoneCallAdmin(RecordAdmin):
+    list_display = (
+        *("contact", "account", "shown_status", "outcome", "confirmed_slot", "turn_count"),
+        *("line", "started_at", "duration_seconds"),
+    )
+    list_filter = (
+        ("account", RelatedDropdownFilter),
+        ("status", ChoicesDropdownFilter),
+        ("line", ChoicesDropdownFilter),
+    )
+    list_select_related = ("account", "contact")
+    search_fields = ("sid", "to_number", "contact__name")
+    search_help_text = _("Name, phone number, or Twilio's id of the call")
+    ordering = ("-started_at",)
+    exclude = ("talk",)
+    inlines = (TurnInline,)
+
+    @display(description=_("Status"), label=COLOURS)  # type: ignore[untyped-decorator]
+    def shown_status(self, call: PhoneCall) -> tuple[str, str]:
+        return call.status, call.get_status_display()
+
+
+@admin.register(TimeSlot)
+class TimeSlotAdmin(CheckedIdsAdmin):
+    list_display = ("starts_at", "ends_at", "account", "is_offered", "origin", "taken_by")
+    list_filter = (("account", RelatedDropdownFilter), "is_offered")
+    list_filter_submit = True
+    list_select_related = ("account",)
+    show_full_result_count = False
+    list_per_page = 50
+    ordering = ("-starts_at",)
+    fields = ("account", "starts_at", "ends_at", "is_offered")
+    autocomplete_fields = ("account",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TimeSlot]:
+        rows: QuerySet[TimeSlot] = super().get_queryset(request)
+        return rows.prefetch_related("appointments__contact")
+
+    @display(description=_("Taken by"))  # type: ignore[untyped-decorator]
+    def taken_by(self, slot: TimeSlot) -> str:
+        booked = (one for one in slot.appointments.all() if one.state == Appointment.State.BOOKED)
+        return next((str(one.contact) for one in booked), "–")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A time that somebody agreed to is not moved under them."""
+        is_taken = obj is not None and obj.appointments.exists()
+        return ("account", "starts_at", "ends_at") if is_taken else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or not obj.appointments.exists())
+
+
+@admin.register(Appointment)
+class AppointmentAdmin(RecordAdmin):
+    list_display = ("contact", "account", "slot", "state", "booked_at", "cancelled_at")
+    list_filter = (("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter))
+    list_select_related = ("account", "contact", "slot")
+    search_fields = ("contact__name",)
+    search_help_text = _("Name")
+    ordering = ("-booked_at",)
+    actions = ("cancel_appointments",)
+
+    @action(description=_("Cancel: these times are free again"), permissions=["change"])  # type: ignore[untyped-decorator]
+    def cancel_appointments(self, request: HttpRequest, queryset: QuerySet[Appointment]) -> None:
+        count = sum(booking.cancel(one) for one in queryset)
+        words = ngettext("%d appointment was cancelled.", "%d appointments were cancelled.", count) % count
+        messages.success(request, words)

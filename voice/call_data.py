@@ -1,0 +1,45 @@
+"""What calls hold of a person (voice/personal_data.py runs it)."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from crm.models import Contact
+from voice.models import Appointment, CallTurn, PhoneCall
+
+
+def collect(contact: Contact) -> dict[str, Any]:
+    rows = PhoneCall.objects.filter(contact=contact).prefetch_related("turns").order_by("started_at")
+    appointments = Appointment.objects.filter(contact=contact).select_related("slot").order_by("booked_at")
+    return {
+        "phone_calls": [_call(call) for call in rows],
+        "appointments": [
+            {"starts_at": one.slot.starts_at.isoformat(), "state": one.state} for one in appointments
+        ],
+    }
+
+
+def _call(call: PhoneCall) -> dict[str, Any]:
+    return {
+        "to": call.to_number,
+        "started_at": call.started_at.isoformat(),
+        "ended_at": call.ended_at.isoformat() if call.ended_at else None,
+        "outcome": call.outcome,
+        "confirmed_slot": call.confirmed_slot,
+        "turns": [
+            {"number": turn.number, "heard": turn.words or turn.digits, "said": turn.said}
+            for turn in call.turns.all()
+        ],
+    }
+
+
+def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, int]:
+    """Safe to repeat. A call is no part of a written talk, so erasing one of those touches none."""
+    if conversation_id is not None:
+        return {"phone_calls": 0, "appointments": 0}
+    with transaction.atomic():
+        turns = CallTurn.objects.filter(call__contact=contact).delete()[0]
+        appointments = Appointment.objects.filter(contact=contact).delete()[0]
+        calls = PhoneCall.objects.filter(contact=contact).delete()[0]
+    return {"phone_calls": calls, "call_turns": turns, "appointments": appointments}

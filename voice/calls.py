@@ -1,0 +1,268 @@
+"""A call: its intent is written, the telephone rings once, and the line's reports are taken in any order."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.api.addresses import is_loopback
+from crm import timeline
+from crm.contacts import uuid_of
+from crm.models import Contact, TimelineEntry
+from crm.models.contacts import Channel
+from voice import gates, slots_of_environment, twilio
+from voice.models import PhoneCall
+
+Line, Status = PhoneCall.Line, PhoneCall.Status
+RANK = {
+    Line.REQUESTED: 0,
+    Line.UNKNOWN: 1,
+    Line.QUEUED: 2,
+    Line.INITIATED: 3,
+    Line.RINGING: 4,
+    Line.IN_PROGRESS: 5,
+    **dict.fromkeys(PhoneCall.ENDED, 6),
+}
+# A line that no report came from for so long is asked for at Twilio: no call of ours lasts as long.
+STALE = timedelta(seconds=twilio.LONGEST_CALL_SECONDS + 120)
+# One that Twilio itself cannot tell of for so long is given up.
+FORGOTTEN = timedelta(days=1)
+
+
+class CannotCall(Exception):  # noqa: N818
+    """Nobody was called. `code` is for programs, the text for people."""
+
+    def __init__(self, code: str, text: str, **details: Any) -> None:
+        super().__init__(text)
+        self.code, self.text, self.details = code, text, details
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the call is about, in the caller's words."""
+
+    company: str
+    position: str
+
+
+def check_setup() -> None:
+    """Raises CannotCall while the installation cannot call anybody."""
+    if missing := twilio.missing_settings():
+        raise CannotCall("NOT_CONFIGURED", _("Set %(names)s first.") % {"names": ", ".join(missing)})
+    host = urlsplit(settings.WEBHOOK_BASE_URL).hostname or ""
+    if host == "localhost" or is_loopback(host):
+        raise CannotCall(
+            "WEBHOOK_NOT_PUBLIC",
+            _("Webhook URL must be public: Twilio cannot reach this machine by the name it has now."),
+            suggestion=_("Set WEBHOOK_BASE_URL to the public https address of this installation."),
+        )
+
+
+def webhook(path: str, **query: Any) -> str:
+    """An address of ours, as Twilio reaches it."""
+    return f"{settings.WEBHOOK_BASE_URL}/{path}" + (f"?{urlencode(query)}" if query else "")
+
+
+def place(contact: Contact, about: About, *, by: str, now: datetime | None = None) -> PhoneCall:
+    """Rings the person, once. Raises CannotCall.
+
+    The row is there before Twilio is asked, and only one call of a person can be active. When Twilio's
+    answer is lost the call is looked up, and never simply placed again.
+    """
+    check_setup()
+    at = now or timezone.now()
+    _settle_earlier(contact, now=at)
+    if (reason := gates.refusal(contact, now=at)) is not None:
+        raise CannotCall(reason.code, reason.text, **reason.details)
+    slots_of_environment.offer(contact.account, now=at)
+    call = _intended(contact, about, by=by, at=at)
+    address = {"call": str(call.pk)}
+    try:
+        placed = twilio.place(
+            call.to_number,
+            voice_url=webhook("twilio-voice", **address),
+            status_url=webhook("twilio-status", **address),
+        )
+    except twilio.TwilioFailed as error:
+        _never_rang(call, error)
+        raise CannotCall(error.kind.upper(), error.text, twilio_error=error.code) from error
+    except twilio.AnswerLost:
+        return _looked_up(call)
+    _adopt(call, placed)
+    return call
+
+
+def _intended(contact: Contact, about: About, *, by: str, at: datetime) -> PhoneCall:
+    number = gates.number_of(contact)
+    invitation = {
+        "candidate": contact.name,
+        "company": about.company,
+        "position": about.position,
+        "zone": str(gates.zones_of(contact, number)[0]),
+        "language": contact.language or "en",
+    }
+    try:
+        with transaction.atomic():
+            return PhoneCall.objects.create(
+                account=contact.account,
+                contact=contact,
+                to_number=number,
+                invitation=invitation,
+                requested_by=by[:150],
+                started_at=at,
+            )
+    except IntegrityError:
+        running = PhoneCall.objects.filter(contact=contact, status=Status.ACTIVE).first()
+        details = {"call_sid": running.reference} if running else {}
+        raise CannotCall("ALREADY_CALLING", _("This person is being called already."), **details) from None
+
+
+def _adopt(call: PhoneCall, placed: twilio.Placed) -> None:
+    """Twilio's id of a call. Its webhooks may have been faster than its answer."""
+    PhoneCall.objects.filter(pk=call.pk, sid=None).update(sid=placed.sid)
+    report(call.pk, placed.status, duration_seconds=placed.duration_seconds)
+    call.refresh_from_db()
+
+
+def _never_rang(call: PhoneCall, error: twilio.TwilioFailed) -> None:
+    PhoneCall.objects.filter(pk=call.pk).update(error=error.text[:300])
+    report(call.pk, Line.FAILED)
+
+
+def _looked_up(call: PhoneCall) -> PhoneCall:
+    """After a lost answer. Raises CannotCall, the call left unknown, when Twilio does not show it yet."""
+    moved = PhoneCall.objects.filter(pk=call.pk, line=Line.REQUESTED).update(line=Line.UNKNOWN)
+    if moved and not find_again(call):
+        raise CannotCall(
+            "ANSWER_LOST",
+            _("Twilio did not answer, so the call may ring or not. It is looked up; do not call again yet."),
+            call_sid=call.reference,
+        )
+    call.refresh_from_db()
+    return call
+
+
+def find_again(call: PhoneCall) -> bool:
+    """Looks for a call whose id we never learnt. Of Twilio's, the one that is no other call of ours."""
+    for placed in twilio.calls_to(call.to_number, since=call.started_at) or ():
+        if not PhoneCall.objects.filter(sid=placed.sid).exists():
+            _adopt(call, placed)
+            return True
+    return False
+
+
+def _settle_earlier(contact: Contact, *, now: datetime) -> None:
+    for call in PhoneCall.objects.filter(contact=contact, status=Status.ACTIVE, started_at__lt=now - STALE):
+        refresh(call)
+
+
+def refresh(call: PhoneCall) -> None:
+    """A call whose end was never reported, by Twilio's word. One that Twilio does not know has failed."""
+    placed = twilio.fetch(call.sid) if call.sid else None
+    if placed is not None:
+        report(call.pk, placed.status, duration_seconds=placed.duration_seconds)
+        return
+    if call.sid:
+        if call.started_at < timezone.now() - FORGOTTEN:
+            report(call.pk, Line.FAILED)
+        return
+    if find_again(call):
+        return
+    if twilio.calls_to(call.to_number, since=call.started_at) is not None:
+        report(call.pk, Line.FAILED)
+
+
+def stale(*, now: datetime) -> list[PhoneCall]:
+    rows = PhoneCall.objects.filter(status=Status.ACTIVE, started_at__lt=now - STALE)
+    return list(rows.order_by("started_at")[:20])
+
+
+def call_of(form: Any, query: Any) -> PhoneCall | None:
+    """Whom a webhook is about: by our id in its address, else by the sid, which is noted where it is new."""
+    sid, key = str(form.get("CallSid", ""))[:64], uuid_of(query.get("call", ""))
+    if not sid:
+        return None
+    found = PhoneCall.objects.filter(Q(pk=key) if key else Q(sid=sid)).select_related("contact__account")
+    call = found.first()
+    if call is None or call.sid not in (None, sid):
+        return None
+    if call.sid is None:
+        PhoneCall.objects.filter(pk=call.pk, sid=None).update(sid=sid)
+        call.sid = sid
+    return call
+
+
+# --- what the line reports ------------------------------------------------------------------------------
+
+
+def report(
+    call_id: Any,
+    line: str,
+    *,
+    duration_seconds: int | None = None,
+    answered_by: str = "",
+    at: datetime | None = None,
+) -> bool:
+    """Takes one report. It moves the line forward or changes nothing: they come twice, and in any order."""
+    if line == "answered":
+        line = Line.IN_PROGRESS
+    if line not in RANK:
+        return False
+    now = at or timezone.now()
+    earlier = [word for word, rank in RANK.items() if rank < RANK[Line(line)]]
+    changes: dict[str, Any] = {"line": line}
+    if answered_by:
+        changes["answered_by"] = answered_by[:24]
+    if line == Line.IN_PROGRESS:
+        changes["answered_at"] = now
+    if line in PhoneCall.ENDED:
+        changes |= {"ended_at": now, "duration_seconds": duration_seconds}
+    with transaction.atomic():
+        moved = PhoneCall.objects.filter(pk=call_id, line__in=earlier).update(**changes)
+        if moved and line in PhoneCall.ENDED:
+            _end(PhoneCall.objects.select_related("contact").get(pk=call_id))
+    return bool(moved)
+
+
+UNTALKED = {
+    Line.COMPLETED: "hung_up",
+    Line.BUSY: "busy",
+    Line.NO_ANSWER: "no_answer",
+    Line.FAILED: "not_placed",
+    Line.CANCELED: "cancelled",
+}
+TITLES = {
+    "booked": gettext_lazy("Phone call: a time was agreed"),
+    "declined": gettext_lazy("Phone call: declined"),
+    "wrong_person": gettext_lazy("Phone call: not the right person"),
+    "voicemail": gettext_lazy("Phone call: reached an answering machine"),
+    "stop_calling": gettext_lazy("Phone call: asked not to be called again"),
+    "no_slot_suits": gettext_lazy("Phone call: no time suited"),
+    "given_up": gettext_lazy("Phone call: not understood"),
+    "hung_up": gettext_lazy("Phone call: hung up before a time was agreed"),
+    "busy": gettext_lazy("Phone call: busy"),
+    "no_answer": gettext_lazy("Phone call: not answered"),
+    "not_placed": gettext_lazy("Phone call: could not be placed"),
+    "cancelled": gettext_lazy("Phone call: cancelled"),
+}
+
+
+def _end(call: PhoneCall) -> None:
+    """The line is down: whatever the talk has not settled, it never will."""
+    outcome = call.outcome or UNTALKED[Line(call.line)]
+    PhoneCall.objects.filter(pk=call.pk, status=Status.ACTIVE).update(status=Status.FAILED, outcome=outcome)
+    timeline.write(
+        call.contact,
+        "phone_call",
+        str(TITLES.get(outcome, TITLES["hung_up"])),
+        direction=TimelineEntry.Direction.OUT,
+        channel=Channel.PHONE,
+        ref={"kind": "phone_call", "id": str(call.pk)},
+    )

@@ -1,0 +1,79 @@
+"""May this person be called now? Consent, do-not-call, their own hours, how often: asked before each call."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+from django.conf import settings
+from django.utils.translation import gettext as _
+from phonenumbers import timezone as number_zones
+
+from config.api.zones import first_zone, zone_named
+from crm import consent
+from crm.contacts import InvalidAddress, normalise_phone, phone_of
+from crm.models import Contact
+from crm.models.consent import Purpose
+from crm.models.contacts import Channel
+from voice.models import PhoneCall
+
+WEEK = timedelta(days=7)
+SAMPLE_NUMBER = "+1234567890"  # of the documented example: nobody's
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    code: str
+    text: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def number_of(contact: Contact) -> str:
+    """The number in E.164, or "" when there is none that could ring."""
+    try:
+        number = normalise_phone(phone_of(contact))
+        is_dialled = phonenumbers.is_possible_number(phonenumbers.parse(number))
+    except (InvalidAddress, phonenumbers.NumberParseException):
+        return ""
+    return number if is_dialled and number != SAMPLE_NUMBER else ""
+
+
+def refusal(contact: Contact, *, now: datetime) -> Refusal | None:
+    """Why this person is not called now; None when they may be."""
+    number = number_of(contact)
+    if not number:
+        return Refusal("NO_PHONE_NUMBER", _("This person has no phone number that can be called."))
+    verdict = consent.may_contact(contact, Channel.PHONE, Purpose.INVITATION, at=now, address=number)
+    if not verdict.allowed:
+        words = _("This person must not be called: %(reason)s.") % {"reason": verdict.reason}
+        return Refusal("MAY_NOT_CALL", words, {"reason": verdict.reason})
+    return _too_often(contact, now=now) or _wrong_hour(contact, number, now=now)
+
+
+def _too_often(contact: Contact, *, now: datetime) -> Refusal | None:
+    most = settings.CALLS_PER_WEEK
+    attempts = PhoneCall.objects.filter(contact=contact, started_at__gt=now - WEEK).count()
+    if attempts < most:
+        return None
+    words = _("This person was called %(count)d times in the last seven days; that is enough.")
+    facts = {"call_limit_reached": True, "attempts": attempts, "max_attempts": most}
+    return Refusal("CALL_LIMIT_REACHED", words % {"count": attempts}, facts)
+
+
+def zones_of(contact: Contact, number: str) -> list[ZoneInfo]:
+    """Where the person may be: their own zone, else every zone that their number may be in."""
+    if own := zone_named(contact.time_zone):
+        return [own]
+    names = number_zones.time_zones_for_number(phonenumbers.parse(number))
+    found = [zone for name in names if (zone := zone_named(name)) is not None]
+    return found or [first_zone(settings.CANDIDATE_TIME_ZONE, settings.TIME_ZONE)]
+
+
+def _wrong_hour(contact: Contact, number: str, *, now: datetime) -> Refusal | None:
+    first, last = settings.CALL_HOURS
+    hours = [now.astimezone(zone).hour for zone in zones_of(contact, number)]
+    if all(first <= hour < last for hour in hours):
+        return None
+    words = _("It is not between %(first)d:00 and %(last)d:00 where this person may be. Call later.")
+    return Refusal("OUTSIDE_HOURS", words % {"first": first, "last": last})

@@ -1,0 +1,216 @@
+"""Phone calls and their turns; the times on offer, and the appointments that calls make."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from config.api.ids import uuid7
+from config.api.models import Account, AccountQuerySet
+from crm.models import Contact
+
+
+class TimeSlotQuerySet(AccountQuerySet):
+    def open(self, *, at: datetime | None = None) -> Self:
+        """Those that can still be booked."""
+        booked = Appointment.objects.filter(slot=OuterRef("pk"), state=Appointment.State.BOOKED)
+        return self.filter(~Exists(booked), is_offered=True, starts_at__gt=at or timezone.now())
+
+
+class TimeSlot(models.Model):
+    """A time at which one interview can take place."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="time_slots")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    is_offered = models.BooleanField(default=True, help_text="Off: nobody is offered this time any more.")
+    # The words of RAPPORT_TIME_SLOTS that it was made from; staff's own have none.
+    origin = models.CharField(max_length=80, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TimeSlotQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["starts_at", "id"]
+        indexes = [models.Index(fields=["account", "starts_at"], name="slot_by_time")]
+        constraints = [
+            models.CheckConstraint(condition=Q(ends_at__gt=models.F("starts_at")), name="slot_has_length"),
+            # Two processes that make the slots of the environment at once make each once.
+            models.UniqueConstraint(
+                fields=["account", "origin", "starts_at"],
+                condition=~Q(origin=""),
+                name="environment_slot_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{timezone.localtime(self.starts_at):%a %d %b %Y %H:%M}"
+
+
+class PhoneCall(models.Model):
+    """One call to one person, and how the talk in it stands.
+
+    `line` is the telephone's side, as Twilio reports it; it never moves backwards:
+    requested → queued → initiated → ringing → in-progress → completed | busy | no-answer | failed | canceled.
+    `unknown` stands between requested and queued: Twilio was asked, and its answer did not arrive.
+    `status` is the documented API's word: active → completed (a time was agreed) | failed (none was).
+    """
+
+    class Line(models.TextChoices):
+        REQUESTED = "requested", "Requested"
+        UNKNOWN = "unknown", "Unknown"
+        QUEUED = "queued", "Queued"
+        INITIATED = "initiated", "Dialled"
+        RINGING = "ringing", "Ringing"
+        IN_PROGRESS = "in-progress", "Talking"
+        COMPLETED = "completed", "Ended"
+        BUSY = "busy", "Busy"
+        NO_ANSWER = "no-answer", "Not answered"
+        FAILED = "failed", "Failed"
+        CANCELED = "canceled", "Cancelled"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Active"
+        COMPLETED = "completed", "Completed"
+        FAILED = "failed", "Failed"
+
+    ENDED = (Line.COMPLETED, Line.BUSY, Line.NO_ANSWER, Line.FAILED, Line.CANCELED)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="phone_calls")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="phone_calls")
+    # Twilio's id. Empty is NULL: it is unknown until Twilio answers.
+    sid = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    to_number = models.CharField(max_length=20)
+    line = models.CharField(max_length=12, choices=Line, default=Line.REQUESTED)
+    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
+    # What the talk came to: voice/scheduling.py's words, or how the line ended when nobody talked.
+    outcome = models.CharField(max_length=20, blank=True)
+    confirmed_slot = models.CharField(max_length=80, blank=True)
+    # Frozen when the call is placed: who is called, for whom, about what, in which zone and language.
+    invitation = models.JSONField(default=dict, blank=True)
+    talk = models.JSONField(default=dict, blank=True)
+    turn_count = models.PositiveSmallIntegerField(default=0)
+    answered_by = models.CharField(max_length=24, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+    requested_by = models.CharField(max_length=150, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    duration_seconds = models.PositiveIntegerField(null=True, blank=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-started_at"]
+        indexes = [
+            # the documented list, newest first, by keyset
+            models.Index(fields=["account", "-started_at", "-id"], name="call_newest"),
+            # the figures
+            models.Index(fields=["account", "status"], name="call_by_status"),
+            # how often a person was called lately
+            models.Index(fields=["contact", "-started_at"], name="call_of_contact"),
+        ]
+        constraints = [
+            # Nobody's phone rings twice because a button was pressed twice.
+            models.UniqueConstraint(
+                fields=["contact"], condition=Q(status="active"), name="one_active_call_per_contact"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Call {self.reference[-8:]}"
+
+    @property
+    def reference(self) -> str:
+        """What the documented API calls it: Twilio's id, or ours while that is unknown."""
+        return self.sid or str(self.pk)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.line in self.ENDED
+
+
+class CallTurn(models.Model):
+    """What the person said or pressed, what was answered, and the TwiML of that: a retry gets it again.
+
+    Turn 0 is the greeting.
+    """
+
+    account_path = "call__account"
+
+    call = models.ForeignKey(PhoneCall, on_delete=models.CASCADE, related_name="turns")
+    number = models.PositiveSmallIntegerField()
+    words = models.TextField(blank=True)
+    digits = models.CharField(max_length=20, blank=True)
+    said = models.TextField(blank=True)
+    twiml = models.TextField(blank=True)
+    intent = models.CharField(max_length=20, blank=True)
+    confidence = models.FloatField(null=True, blank=True)
+    # What the rules saw, for whoever asks why.
+    why = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["call", "number"]
+        constraints = [
+            # Twilio repeats a webhook that it got no answer to: one turn stays one turn.
+            models.UniqueConstraint(fields=["call", "number"], name="turn_once_per_call")
+        ]
+
+    def __str__(self) -> str:
+        return f"Turn {self.number}"
+
+
+class Appointment(models.Model):
+    """A person and a time slot. booked → cancelled; a cancelled one frees its slot."""
+
+    class State(models.TextChoices):
+        BOOKED = "booked", "Booked"
+        CANCELLED = "cancelled", "Cancelled"
+
+    class Notice(models.TextChoices):
+        PENDING = "pending", "To be sent"
+        QUEUED = "queued", "Handed over"
+        IMPOSSIBLE = "impossible", "No email may be sent"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="appointments")
+    slot = models.ForeignKey(TimeSlot, on_delete=models.RESTRICT, related_name="appointments")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="appointments")
+    call = models.ForeignKey(
+        PhoneCall, null=True, blank=True, on_delete=models.SET_NULL, related_name="appointments"
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.BOOKED)
+    booked_at = models.DateTimeField(default=timezone.now)
+    # The email with the calendar file.
+    notice = models.CharField(max_length=10, choices=Notice, default=Notice.PENDING)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-booked_at"]
+        indexes = [
+            models.Index(fields=["account", "-booked_at"], name="appointment_newest"),
+            # those whose email is due: the sweep
+            models.Index(fields=["booked_at"], condition=Q(notice="pending"), name="appointment_to_tell"),
+        ]
+        constraints = [
+            # Two people who say yes to one time at the same moment: the database lets one of them have it.
+            models.UniqueConstraint(
+                fields=["slot"], condition=Q(state="booked"), name="one_appointment_per_slot"
+            ),
+            # A confirmation that arrives twice is one appointment.
+            models.UniqueConstraint(
+                fields=["call"], condition=Q(state="booked"), name="one_appointment_per_call"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact}, {self.slot}"

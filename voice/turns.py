@@ -1,0 +1,177 @@
+"""One turn of a call: what was heard goes to the talk's rules, what they decide is done and said, once.
+
+Each turn is one short transaction under the call's row, with no outside call in it. Twilio asks again when
+it got no answer: the turn's number is in the address, and its answer is kept.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from crm import consent
+from crm.models import Suppression
+from crm.models.consent import Purpose
+from crm.models.contacts import Channel
+from voice import booking, calls, scheduling, twilio
+from voice.models import CallTurn, PhoneCall
+from voice.scheduling import Heard, Invitation, Move, Talk
+
+Status = PhoneCall.Status
+# Words that Twilio's recognition should expect.
+HINTS = (
+    *("yes", "no", "that works", "the first", "the second", "the third", "none of these", "another time"),
+    *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "morning", "afternoon", "repeat"),
+)
+NOT_AGAIN = {"stop_calling", "wrong_person"}
+
+
+def greet(call_id: Any, *, answered_by: str = "", now: datetime | None = None) -> str:
+    """TwiML for the beginning of a call. Asked again, the same."""
+    at = now or timezone.now()
+    with transaction.atomic():
+        call = _locked(call_id)
+        if (kept := _kept(call, 0)) is not None:
+            return kept
+        if not _is_on(call):
+            return farewell(call)
+        if answered_by.startswith(("machine", "fax")):
+            return _at_a_machine(call)
+        move = scheduling.greet(_invitation(call), booking.slots_of(call.account, at=at), now=at)
+        return _take(call, 0, Heard(), move, at=at)
+
+
+def hear(call_id: Any, number: int | None, heard: Heard, *, now: datetime | None = None) -> str:
+    """TwiML after what was said or pressed in turn `number` (None: the next). Asked again, the same."""
+    at = now or timezone.now()
+    with transaction.atomic():
+        call = _locked(call_id)
+        following = call.turn_count + 1
+        asked = following if number is None else number
+        if asked < following and call.talk:  # Twilio repeats itself
+            return _kept(call, asked) or farewell(call)
+        if not _is_on(call):
+            return farewell(call)
+        if asked > following:  # a number that we have not given out
+            return _kept(call, call.turn_count) or farewell(call)
+        slots = booking.slots_of(call.account, at=at)
+        if not call.talk:
+            return _take(call, 0, Heard(), scheduling.greet(_invitation(call), slots, now=at), at=at)
+        talk = Talk.from_json(call.talk)
+        move = scheduling.answer(_invitation(call), talk, heard, slots, now=at)
+        return _take(call, asked, heard, move, at=at)
+
+
+def farewell(call: PhoneCall | None = None) -> str:
+    """For a call that is over, or that is none of ours."""
+    return twilio.hang_up(_("Thank you for your time. Goodbye."), language=_language(call))
+
+
+def apology() -> str:
+    """For whatever broke: the person is told, and the line is not left open."""
+    return twilio.hang_up(_("I am sorry, something went wrong on our side. We will contact you. Goodbye."))
+
+
+def _language(call: PhoneCall | None) -> str:
+    return str(call.invitation.get("language", "en")) if call else "en"
+
+
+def _locked(call_id: Any) -> PhoneCall:
+    return PhoneCall.objects.select_for_update().get(pk=call_id)
+
+
+def _is_on(call: PhoneCall) -> bool:
+    return call.status == Status.ACTIVE and not call.has_ended
+
+
+def _kept(call: PhoneCall, number: int) -> str | None:
+    return call.turns.filter(number=number).values_list("twiml", flat=True).first()
+
+
+def _invitation(call: PhoneCall) -> Invitation:
+    given = {name: str(call.invitation.get(name, "")) for name in ("candidate", "company", "position")}
+    return Invitation(
+        **given,
+        zone=str(call.invitation.get("zone") or "UTC"),
+        language=_language(call),
+        max_turns=settings.CALL_TURNS,
+        max_reprompts=settings.CALL_REPROMPTS,
+    )
+
+
+def _take(call: PhoneCall, number: int, heard: Heard, move: Move, *, at: datetime) -> str:
+    """Does what the move asks for, and keeps the turn."""
+    move = _booked(call, move, at=at) if move.book else move
+    if move.outcome in NOT_AGAIN:
+        _never_call(call, move.outcome)
+    twiml = _twiml(call, number, move)
+    CallTurn.objects.create(
+        call=call,
+        number=number,
+        words=heard.words,
+        digits=heard.digits,
+        said=move.say,
+        twiml=twiml,
+        intent=move.intent[:20],
+        confidence=move.confidence,
+        why=move.why[:300],
+        at=at,
+    )
+    call.talk, call.turn_count = move.talk.to_json(), number
+    if not move.listens:
+        call.outcome = move.outcome or "given_up"
+        call.status = Status.COMPLETED if call.confirmed_slot else Status.FAILED
+    call.save(update_fields=["talk", "turn_count", "outcome", "status", "confirmed_slot"])
+    return twiml
+
+
+def _booked(call: PhoneCall, move: Move, *, at: datetime) -> Move:
+    """The move, once its slot is the person's; another one when somebody else was faster."""
+    try:
+        appointment = booking.book(call, move.book)
+    except booking.SlotTaken:
+        left = booking.slots_of(call.account, at=at)
+        return scheduling.slot_taken(_invitation(call), move.talk, left, now=at)
+    words = booking.words_for(appointment.slot, zone=str(call.invitation.get("zone", "")))
+    call.confirmed_slot = words[:80]
+    return move
+
+
+def _never_call(call: PhoneCall, why: str) -> None:
+    """In the same transaction as the turn: nobody can be called again who has been told so."""
+    source = {"phone_call": str(call.pk), "why": why}
+    consent.suppress(
+        call.account, Channel.PHONE, call.to_number, Suppression.Reason.UNSUBSCRIBE, source=source
+    )
+    if why == "stop_calling":
+        consent.record(
+            call.contact, Channel.PHONE, Purpose.INVITATION, given=False, source="phone call", evidence=source
+        )
+
+
+def _twiml(call: PhoneCall, number: int, move: Move) -> str:
+    if not move.listens:
+        return twilio.hang_up(move.say, language=_language(call))
+    return twilio.listen(
+        move.say,
+        action=calls.webhook("twilio-process", call=call.pk, turn=number + 1),
+        language=_language(call),
+        hints=HINTS,
+        farewell=_("I did not hear anything. We will contact you. Goodbye."),
+    )
+
+
+def _at_a_machine(call: PhoneCall) -> str:
+    """A short message that names who calls; nothing is asked of a machine, and nothing private is said."""
+    words = _("Hello. This is an automated call from %(company)s. We will try again another time. Goodbye.")
+    said = words % {"company": call.invitation.get("company", "")}
+    twiml = twilio.hang_up(said, language=_language(call))
+    CallTurn.objects.create(
+        call=call, number=0, said=said, twiml=twiml, intent="voicemail", confidence=1.0, why="AnsweredBy"
+    )
+    call.outcome, call.status = "voicemail", Status.FAILED
+    call.save(update_fields=["outcome", "status"])
+    return twiml

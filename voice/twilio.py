@@ -1,0 +1,208 @@
+"""Twilio: the one module that knows it. Calls placed and looked up, webhooks proved, TwiML made."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import requests
+from django.conf import settings
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+from twilio.twiml.voice_response import Gather, VoiceResponse
+from urllib3.exceptions import NewConnectionError
+
+HOST = "https://api.twilio.com"
+CONNECT_SECONDS = 5
+READ_SECONDS = 10
+RING_SECONDS = 30
+LONGEST_CALL_SECONDS = 600
+SPEECH_SECONDS = 10  # of silence before the person begins; then the turn is one in which nothing was heard
+PAUSE_SECONDS = 3  # of silence that end what they say
+LONGEST_SAY = 4000  # characters; Twilio refuses a little more
+EVENTS = ["initiated", "ringing", "answered", "completed"]
+VOICE = "alice"
+LANGUAGES = {"en": "en-US", "de": "de-DE", "pl": "pl-PL", "ar": "ar-AE"}
+# Twilio's numbers for a telephone number that cannot be called: not valid, not reachable, not allowed, …
+BAD_NUMBER = {13223, 13224, 21211, 21214, 21215, 21216, 21217, 21219, 21401, 21421}
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class TwilioFailed(Exception):  # noqa: N818
+    """Twilio did not do it. `kind`: number, credentials, refused or away. The text may be shown."""
+
+    def __init__(self, kind: str, text: str, code: int | None = None) -> None:
+        super().__init__(text)
+        self.kind, self.text, self.code = kind, text, code
+
+
+class AnswerLost(Exception):  # noqa: N818
+    """Twilio may have placed the call, or not. Asking again at once could ring a person twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    sid: str
+    status: str
+    duration_seconds: int | None = None
+
+
+def missing_settings() -> list[str]:
+    names = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER")
+    return [name for name in names if not getattr(settings, name)]
+
+
+class _Http(TwilioHttpClient):
+    """The SDK's client waits for ever; this one does not. It may be pointed at another host."""
+
+    def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
+        if settings.TWILIO_API_URL and url.startswith(HOST):
+            url = settings.TWILIO_API_URL + url.removeprefix(HOST)
+        options["timeout"] = None  # the client's own: both limits
+        return super().request(method, url, *args, **options)
+
+
+@contextmanager
+def _client() -> Iterator[Client]:
+    http = _Http(max_retries=0)
+    http.timeout = (CONNECT_SECONDS, READ_SECONDS)
+    try:
+        yield Client(settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, http_client=http)
+    finally:
+        http.session.close()
+
+
+def place(to: str, *, voice_url: str, status_url: str) -> Placed:
+    """Rings a telephone, once. Raises TwilioFailed when it surely does not ring, AnswerLost when it may."""
+    try:
+        with _client() as client:
+            call = client.calls.create(
+                to=to,
+                from_=settings.TWILIO_PHONE_NUMBER,
+                url=voice_url,
+                method="POST",
+                status_callback=status_url,
+                status_callback_method="POST",
+                status_callback_event=EVENTS,
+                timeout=RING_SECONDS,
+                time_limit=LONGEST_CALL_SECONDS,
+                record=False,
+                machine_detection="DetectMessageEnd",
+            )
+        return _placed(call)
+    except TwilioRestException as error:
+        if error.status >= 500 or error.status == 408:
+            raise AnswerLost from error
+        raise _failure(error) from error
+    except requests.RequestException as error:
+        if _never_left(error):
+            raise TwilioFailed("away", "Twilio cannot be reached. Nobody was called; try again.") from error
+        raise AnswerLost from error
+    except (TwilioException, ValueError, TypeError, AttributeError) as error:  # an answer that is none
+        raise AnswerLost from error
+
+
+def _never_left(error: requests.RequestException) -> bool:
+    """No connection was made, so that Twilio saw nothing of the request."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
+
+
+def _failure(error: TwilioRestException) -> TwilioFailed:
+    """In our own words: the vendor's text may repeat what was sent to it."""
+    if error.code in BAD_NUMBER:
+        return TwilioFailed("number", "Twilio cannot call this phone number.", error.code)
+    if error.status in (401, 403) or error.code == 20003:
+        return TwilioFailed("credentials", "Twilio does not accept these credentials.", error.code)
+    return TwilioFailed("refused", f"Twilio refused the call (its error {error.code}).", error.code)
+
+
+def _placed(call: Any) -> Placed:
+    if not isinstance(call.sid, str) or not call.sid:
+        raise ValueError("an answer without a sid")
+    duration = str(call.duration or "")
+    return Placed(call.sid, str(call.status), int(duration) if duration.isdigit() else None)
+
+
+def fetch(sid: str) -> Placed | None:
+    """How a call stands at Twilio; None when that cannot be learnt now."""
+    try:
+        with _client() as client:
+            return _placed(client.calls(sid).fetch())
+    except (TwilioException, requests.RequestException, ValueError, TypeError, AttributeError):
+        return None
+
+
+def calls_to(number: str, *, since: datetime) -> list[Placed] | None:
+    """Calls of ours to a number that Twilio made since then; None when that cannot be learnt now."""
+    earliest = since - timedelta(seconds=5)  # the two clocks
+    try:
+        with _client() as client:
+            found = client.calls.list(
+                to=number, from_=settings.TWILIO_PHONE_NUMBER, start_time_after=earliest.date(), limit=20
+            )
+        return [_placed(call) for call in found if call.date_created and call.date_created >= earliest]
+    except (TwilioException, requests.RequestException, ValueError, TypeError, AttributeError):
+        return None
+
+
+def is_signed(path: str, query: str, form: Any, signature: str) -> bool:
+    """Whether Twilio itself sent this (twilio.com/docs/usage/security).
+
+    The address is the one we gave it, WEBHOOK_BASE_URL: what a proxy or a forged Host header makes of the
+    request does not matter.
+    """
+    if not settings.TWILIO_AUTH_TOKEN or not signature:
+        return False
+    url = f"{settings.WEBHOOK_BASE_URL}{path}" + (f"?{query}" if query else "")
+    return bool(RequestValidator(settings.TWILIO_AUTH_TOKEN).validate(url, form, signature))
+
+
+def language_of(code: str) -> str:
+    return LANGUAGES.get(code.partition("-")[0].lower(), "en-US")
+
+
+def _spoken(text: str) -> str:
+    """What XML can hold, and Twilio takes. The SDK escapes the rest."""
+    return NOT_XML.sub("", text)[:LONGEST_SAY]
+
+
+def listen(say: str, *, action: str, language: str, hints: Sequence[str] = (), farewell: str) -> str:
+    """TwiML that says something and waits for words or a key. Silence comes to `action` too."""
+    code = language_of(language)
+    response = VoiceResponse()
+    gather = Gather(
+        input="speech dtmf",
+        action=action,
+        method="POST",
+        timeout=SPEECH_SECONDS,
+        speech_timeout=PAUSE_SECONDS,
+        num_digits=1,
+        action_on_empty_result=True,
+        language=code,
+        hints=_spoken(", ".join(hints)) or None,
+    )
+    gather.say(_spoken(say), voice=VOICE, language=code)
+    response.append(gather)
+    # Reached only if Twilio does not do what actionOnEmptyResult asks for.
+    response.say(_spoken(farewell), voice=VOICE, language=code)
+    response.hangup()
+    return str(response)
+
+
+def hang_up(say: str = "", *, language: str = "en") -> str:
+    """TwiML that says a last thing and ends the call."""
+    response = VoiceResponse()
+    if say:
+        response.say(_spoken(say), voice=VOICE, language=language_of(language))
+    response.hangup()
+    return str(response)
+
+
+def nothing() -> str:
+    """TwiML for a webhook that only tells us something."""
+    return str(VoiceResponse())

@@ -1,0 +1,155 @@
+"""What Twilio calls: proved by its signature, answered with TwiML whatever breaks."""
+
+import logging
+from collections.abc import Mapping
+from math import isfinite
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from config.api import throttling
+from config.api.addresses import client_address, ident_of_address
+from config.api.failures import Failure
+from config.api.handler import error_response, json_error
+from voice import calls, turns, twilio
+from voice.scheduling import Heard
+
+logger = logging.getLogger("rapport.voice")
+NOT_PROVED = Failure(403, "SIGNATURE_ERROR", "This call does not prove that it comes from Twilio.")
+REFUSED_PER_MINUTE = 60
+LONGEST_WORDS = 2000  # characters
+LONGEST_DIGITS = 20
+TAG = "Phone calls: Twilio"
+FORM = {"application/x-www-form-urlencoded": OpenApiTypes.OBJECT}
+TWIML = {(200, "text/xml"): OpenApiTypes.STR}
+DESCRIPTION = "Signed by Twilio (`X-Twilio-Signature`); anything else is a 403."
+
+Form = Mapping[str, str]
+
+
+class _Webhook(APIView):
+    # The signature is the credential, and decides alone.
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+
+    def answered(self, request: Request) -> HttpResponseBase:
+        plain = request._request
+        form, signature = plain.POST, plain.headers.get("X-Twilio-Signature", "")
+        if not twilio.is_signed(plain.path, plain.META.get("QUERY_STRING", ""), form, signature):
+            return _refused(plain)
+        try:
+            twiml = self.twiml(form, plain.GET)
+        except Exception:  # a person is on the line: an apology is better than Twilio's own error
+            logger.exception("A webhook of Twilio failed.")
+            twiml = turns.apology()
+        return HttpResponse(twiml, content_type="text/xml", headers={"Cache-Control": "no-store"})
+
+    def twiml(self, form: Form, query: Form) -> str:
+        raise NotImplementedError
+
+
+def _refused(request: HttpRequest) -> HttpResponseBase:
+    """Nothing is stored. Only refused calls are counted against a limit, never Twilio's own."""
+    ident = ident_of_address(client_address(request))
+    allowance = throttling.take(ident, bucket="webhook-refused", per_minute=REFUSED_PER_MINUTE, per_second=0)
+    if not allowance.allowed:
+        return error_response(request, allowance.refusal())
+    return json_error(request, NOT_PROVED)
+
+
+@extend_schema(tags=[TAG], auth=[])
+class TwilioVoice(_Webhook):
+    @extend_schema(
+        operation_id="twilio_voice",
+        summary="A call was answered: the greeting",
+        description=DESCRIPTION,
+        request=FORM,
+        responses=TWIML,
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        return self.answered(request)
+
+    def twiml(self, form: Form, query: Form) -> str:
+        call = calls.call_of(form, query)
+        if call is None:
+            return turns.farewell()
+        answered_by = _clean(form.get("AnsweredBy", ""))
+        calls.report(call.pk, "in-progress", answered_by=answered_by)
+        return turns.greet(call.pk, answered_by=answered_by)
+
+
+@extend_schema(tags=[TAG], auth=[])
+class TwilioProcess(_Webhook):
+    @extend_schema(
+        operation_id="twilio_process",
+        summary="The person said or pressed something, or nothing: what is said next",
+        description=DESCRIPTION,
+        request=FORM,
+        responses=TWIML,
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        return self.answered(request)
+
+    def twiml(self, form: Form, query: Form) -> str:
+        call = calls.call_of(form, query)
+        return turns.farewell() if call is None else turns.hear(call.pk, _turn(query), heard_in(form))
+
+
+@extend_schema(tags=[TAG], auth=[])
+class TwilioStatus(_Webhook):
+    @extend_schema(
+        operation_id="twilio_status",
+        summary="How the line stands; reports may come twice and in any order",
+        description=DESCRIPTION,
+        request=FORM,
+        responses=TWIML,
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        return self.answered(request)
+
+    def twiml(self, form: Form, query: Form) -> str:
+        call = calls.call_of(form, query)
+        if call is not None:
+            calls.report(
+                call.pk,
+                form.get("CallStatus", ""),
+                duration_seconds=_whole(form.get("CallDuration", ""), digits=6),
+                answered_by=_clean(form.get("AnsweredBy", "")),
+            )
+        return twilio.nothing()
+
+
+def heard_in(form: Form) -> Heard:
+    digits = "".join(letter for letter in form.get("Digits", "") if letter in "0123456789*#")
+    return Heard(
+        words=_clean(form.get("SpeechResult", ""))[:LONGEST_WORDS],
+        confidence=_confidence(form.get("Confidence", "")),
+        digits=digits[:LONGEST_DIGITS],
+    )
+
+
+def _clean(text: str) -> str:
+    """Without the one character that PostgreSQL cannot store."""
+    return text.replace("\0", "").strip()
+
+
+def _confidence(text: str) -> float:
+    """Twilio's own, from 0 to 1. Where it sends none, it has no doubt."""
+    try:
+        value = float(text)
+    except ValueError:
+        return 1.0
+    return min(1.0, max(0.0, value)) if isfinite(value) else 1.0
+
+
+def _turn(query: Form) -> int | None:
+    return _whole(query.get("turn", ""), digits=3)
+
+
+def _whole(text: str, *, digits: int) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
