@@ -182,8 +182,10 @@ def _yes_or_no(text: str, phrases: Phrases) -> Reading:
     if doubt:
         return Reading("unclear", WEAK, f"Is in doubt: “{doubt}”.")
     if yes and not no:
-        if found := phrases.found("hedge", text):
-            return Reading("unclear", WEAK, f"A yes with a condition: “{found}”.", is_unsure=True)
+        if found := phrases.found("hedge", text) or phrases.found("asks", text):
+            return Reading(
+                "unclear", WEAK, f"A yes with a condition or a question: “{found}”.", is_unsure=True
+            )
         return Reading("confirm", SURE, _says(yes.group().strip()))
     if yes and no:
         return Reading("unclear", WEAK, "Says yes and no.", is_unsure=True)
@@ -223,8 +225,10 @@ def _is_ruled_out(match: re.Match[str], phrases: Phrases) -> bool:
 
 
 def _is_negated(match: re.Match[str], phrases: Phrases) -> bool:
+    """Whether a "not" stands before it or follows: "not good", "not really all good", "better not"."""
     clause = _clause_before(match)
-    return bool(phrases.found("negation", " ".join(clause.split()[-NEGATED_WITHIN:])))
+    follows = phrases.terms["negation"].match(match.string, match.end() + 1)
+    return bool(follows) or bool(phrases.found("negation", " ".join(clause.split()[-NEGATED_WITHIN:])))
 
 
 def _clause_before(match: re.Match[str]) -> str:
