@@ -28,7 +28,7 @@ def marked(text: str, phrases: Phrases, *, today: date) -> str:
 
 
 def _dates(text: str, phrases: Phrases, today: date) -> str:
-    """"the third of March", "March third"."""
+    """Dates with a month: "the third of March", "March third"."""
     calendar = phrases.raw["calendar"]
     of, the = any_of(calendar["of"]), any_of(calendar["the"])
     for month, names in enumerate(calendar["months"], start=1):
@@ -61,11 +61,15 @@ def _date(year: int, month: int, day: int) -> date | None:
 
 
 def _relations(text: str, phrases: Phrases) -> str:
-    """"not before ten" limits; its "not" must not be read as a refusal."""
+    """Words that limit: the "not" of "not before ten" must not be read as a refusal."""
     relations = phrases.raw["relations"]
     for name, terms in (("later", relations["or_later"]), ("earlier", relations["or_earlier"])):
         text = whole_words(terms).sub(f">{name}", text)
-    names = {term: name for name in ("between", "about", "until", "before", "after", "from") for term in relations[name]}
+    names = {
+        term: name
+        for name in ("between", "about", "until", "before", "after", "from")
+        for term in relations[name]
+    }
     return whole_words(names).sub(lambda match: f"<{names[match.group()]}", text)
 
 
@@ -93,14 +97,17 @@ def _weekdays(text: str, calendar: dict[str, Any], today: date) -> str:
     for weekday, names in enumerate(calendar["weekdays"]):
         name = any_of(names)
         coming = today + timedelta(days=(weekday - today.weekday()) % 7)
-        for before, day in ((calendar["this"], coming), (calendar["next"], following + timedelta(days=weekday))):
+        for before, day in (
+            (calendar["this"], coming),
+            (calendar["next"], following + timedelta(days=weekday)),
+        ):
             text = re.sub(f"{_START}(?:{any_of(before)}) (?:{name}){_END}", f"={day}", text)
         text = re.sub(f"{_START}(?:{name}){_END}", f"~{weekday}", text)
     return whole_words(calendar["weekend"]).sub("~5 ~6", text)
 
 
 def _numbered_days(text: str, phrases: Phrases, today: date) -> str:
-    """"the 14th". "the second" alone is which of those offered; "on the second" is a day."""
+    """Days of a month: "the 14th". "The second" is which of those offered, "on the second" a day."""
     the = any_of(phrases.raw["calendar"]["the"])
 
     def mark(match: re.Match[str]) -> str:
@@ -154,7 +161,7 @@ def _at(hour_word: str, minutes: int, *, half: str = "") -> str:
     hour = int(hour_word) if hour_word.isdecimal() else 1
     if hour > 24 or abs(minutes) > 59:
         return ""
-    hours = (hour,)
+    hours: tuple[int, ...] = (hour,)
     if half and hour <= 12:
         hours = (hour % 12 + (12 if half == "pm" else 0),)
     elif 1 <= hour < 12:
@@ -166,13 +173,15 @@ def _bare_hours(text: str, phrases: Phrases) -> str:
     """A number is an hour after a word of time, a day or another hour, or where it is all that was said."""
     relations = phrases.raw["relations"]
     hour, joins = rf"(?P<h>{hour_of(phrases.raw)})", rf"(?:{any_of(relations['joins'])}|<until)"
+    fits = any_of(phrases.raw["terms"]["fits"] + phrases.raw["terms"]["yes"])
     ends = rf"{_END}(?! (?:{any_of(phrases.raw['calendar']['units'])}){_END})"
     for form in (
         rf"{_START}(?P<before>(?:{any_of(relations['at'])}|<\w+) ){hour}{ends}",
-        rf"{_START}(?P<before>[~=^]\S+ (?:{joins} )?){hour}{ends}",
+        rf"{_START}(?P<before>[~=^]\S+ (?:{joins} )?)(?P<h>\d{{1,2}}){ends}",
         rf"(?P<before>@\S+ {joins} ){hour}{ends}",
         rf"{_START}(?P<before>){hour}(?= {joins} @)",
         rf"(?P<before>^|\| ){hour}(?= \||$)",
+        rf"(?P<before>^|\| )(?P<h>\d{{1,2}})(?= (?:{fits}){_END})",  # "ten is fine"
     ):
         text = re.sub(form, lambda match: match["before"] + (_at(match["h"], 0) or match["h"]), text)
     return text

@@ -38,7 +38,7 @@ def wish_in(with_marks: str, phrases: Phrases, *, today: date) -> Wish:
 
 
 def _joined(text: str, phrases: Phrases) -> str:
-    """"between nine and eleven", "nine to eleven" and "around ten" as one window each."""
+    """Each of "between nine and eleven", "nine to eleven" and "around ten" as one window."""
     relations = phrases.raw["relations"]
     joins, to = any_of(relations["joins"]), any_of(relations["to"])
     for form in (rf"<(?:between|from) @(\S+) (?:{joins}|<until) @(\S+)", rf"@(\S+) (?:{to}|<until) @(\S+)"):
@@ -101,7 +101,7 @@ def _shared(following: str, phrases: Phrases, *, is_last: bool) -> tuple[str, bo
 
 
 def _is_refused(following: str, phrases: Phrases, *, carried: bool) -> bool:
-    """"Monday doesn't work": what follows decides. Else a "not" before the first of them does."""
+    """What follows decides ("Monday doesn't work"), else a "not" before the first of them."""
     if phrases.found("negation", following):
         return True
     return carried and not phrases.found("fits", following)
@@ -125,7 +125,10 @@ def _with_group(wish: Wish, group: _Group, today: date) -> Wish:
     return replace(
         wish,
         wanted=Range(
-            wanted.dates | said.dates, wanted.weekdays | said.weekdays, wanted.windows | said.windows, wanted.at | said.at
+            wanted.dates | said.dates,
+            wanted.weekdays | said.weekdays,
+            wanted.windows | said.windows,
+            wanted.at | said.at,
         ),
     )
 

@@ -51,16 +51,20 @@ def read_digits(digits: str, stage: Stage) -> Reading:
         intent, choice = "unclear", 0
     if key == "1" and stage in ("greeting", "confirming"):
         intent, choice = "confirm", 0
-    return Reading(intent, 1.0, f"Key {key} was pressed." if key in DIGITS else "An unknown key.", choice=choice)
+    return Reading(
+        intent, 1.0, f"Key {key} was pressed." if key in DIGITS else "An unknown key.", choice=choice
+    )
 
 
-def read(words: str, confidence: float, stage: Stage, *, phrases: Phrases, today: date, name: str = "") -> Reading:
+def read(
+    words: str, confidence: float, stage: Stage, *, phrases: Phrases, today: date, name: str = ""
+) -> Reading:
     """What the words mean at a stage of the talk. `today` is the day where the person is."""
     text = plain(words, phrases)
     reading = (
         _about_the_call(text, phrases, name)
-        or _about_the_talk(text, stage, phrases)
-        or _about_times(text, phrases, today)
+        or _about_the_talk(text, stage, phrases, name)
+        or _about_times(text, stage, phrases, today)
         or _which_times(text, phrases)
         or _yes_or_no(text, phrases)
     )
@@ -88,20 +92,20 @@ def _about_the_call(text: str, phrases: Phrases, name: str) -> Reading | None:
     for group, intent, closes in groups:
         if found := phrases.found(group, said):
             return Reading(intent, SURE, _says(found), closes=closes)
-    if found := _denied_name(said, phrases, name):
+    if found := _with_name("not_name", said, phrases, name):
         return Reading("wrong_person", SURE, _says(found))
     return None
 
 
-def _denied_name(said: str, phrases: Phrases, name: str) -> str:
-    """"This isn't Ada": only whole names of the one who is called."""
+def _with_name(group: str, said: str, phrases: Phrases, name: str) -> str:
+    """A term with the name of the one who is called, or a whole part of it: "this isn't Ada"."""
     names = {part for part in (plain(name, phrases), *plain(name, phrases).split()) if len(part) > 1}
-    terms = [term.replace("{name}", each) for term in phrases.raw["terms"]["not_name"] for each in names]
+    terms = [term.replace("{name}", each) for term in phrases.raw["terms"][group] for each in names]
     match = whole_words(terms).search(said) if terms else None
     return match.group() if match else ""
 
 
-def _about_the_talk(text: str, stage: Stage, phrases: Phrases) -> Reading | None:
+def _about_the_talk(text: str, stage: Stage, phrases: Phrases, name: str) -> Reading | None:
     said = " ".join(word for word in text.split() if word not in ("|", "?"))
     if phrases.terms["repeat_alone"].fullmatch(said):
         return Reading("repeat", SURE, _says(said))
@@ -109,6 +113,8 @@ def _about_the_talk(text: str, stage: Stage, phrases: Phrases) -> Reading | None
         return Reading("repeat", SURE, _says(found))
     if stage == "greeting" and (found := phrases.found("not_now", said)):
         return Reading("reject", SURE, _says(found), closes="call_back")
+    if stage == "greeting" and (found := _with_name("own_name", said, phrases, name)):
+        return Reading("confirm", LIKELY, _says(found))
     return None
 
 
@@ -117,23 +123,33 @@ def _which_times(text: str, phrases: Phrases) -> Reading | None:
     return Reading("repeat", SURE, _says(found)) if found else None
 
 
-def _about_times(text: str, phrases: Phrases, today: date) -> Reading | None:
+def _about_times(text: str, stage: Stage, phrases: Phrases, today: date) -> Reading | None:
     with_marks = marked(text, phrases, today=today)
     wish = wish_in(with_marks, phrases, today=today)
     number = _bare_number(text, phrases)
     choice, found = number or _choice(with_marks, phrases)
-    if not choice and not wish:
-        return None
     answer = _yes_or_no(text, phrases)
+    if not choice and not wish:
+        return _number_not_read(with_marks, stage) if answer.intent == "confirm" else None
     hedged = bool(phrases.found("hedge", text))
     why = f"Asks for {described(wish)}." if wish else _says(found)
     intent: Intent = "choose" if choice else "other_time"
     agrees = answer.intent == "confirm" and not hedged
-    return Reading(intent, SURE if agrees or choice else LIKELY, why, wish, choice, agrees, is_number=bool(number))
+    return Reading(
+        intent, SURE if agrees or choice else LIKELY, why, wish, choice, agrees, is_number=bool(number)
+    )
+
+
+def _number_not_read(with_marks: str, stage: Stage) -> Reading | None:
+    """A number that may be a day or a time is no part of a plain yes: nothing is booked on it."""
+    number = re.search(r"(?<!\S)#?\d+(?!\S)", with_marks)
+    if number is None or stage == "greeting":
+        return None
+    return Reading("unclear", WEAK, f"A number that says nothing: “{number.group()}”.", is_unsure=True)
 
 
 def _bare_number(text: str, phrases: Phrases) -> tuple[int, str] | None:
-    """"two", when that was all: the second, or an hour."""
+    """A number that was all that was said: "two" is the second, or an hour."""
     said = text.strip("| ?")
     said = "1" if said == phrases.raw["calendar"]["one"] else said
     return (int(said), said) if said.isdecimal() and 1 <= int(said) <= 3 else None
@@ -144,16 +160,15 @@ def _choice(text: str, phrases: Phrases) -> tuple[int, str]:
     choices = phrases.raw["choices"]
     option = "|".join(map(re.escape, choices["option"]))
     forms = (
-        (1, whole_words(choices["1"])),
-        (-1, whole_words(choices["-1"])),
+        *((number, whole_words(choices[str(number)])) for number in (1, 2, -1)),
         (0, re.compile(rf"(?<!\S)(?:(?:{option}) |#)([123])(?!\S)")),
     )
     for number, form in forms:
         for match in form.finditer(text):
-            if not _is_negated(match, phrases):  # "not the first, the second"
+            if not _is_ruled_out(match, phrases):
                 return number or int(match[1]), match.group()
-    if match := whole_words(choices["any"]).search(text):
-        return ANY, match.group()
+    if either := whole_words(choices["any"]).search(text):
+        return ANY, either.group()
     return 0, ""
 
 
@@ -167,8 +182,10 @@ def _yes_or_no(text: str, phrases: Phrases) -> Reading:
     if doubt:
         return Reading("unclear", WEAK, f"Is in doubt: “{doubt}”.")
     if yes and not no:
-        if found := phrases.found("hedge", text):
-            return Reading("unclear", WEAK, f"A yes with a condition: “{found}”.", is_unsure=True)
+        if found := phrases.found("hedge", text) or phrases.found("asks", text):
+            return Reading(
+                "unclear", WEAK, f"A yes with a condition or a question: “{found}”.", is_unsure=True
+            )
         return Reading("confirm", SURE, _says(yes.group().strip()))
     if yes and no:
         return Reading("unclear", WEAK, "Says yes and no.", is_unsure=True)
@@ -185,6 +202,8 @@ def _last_yes(text: str, phrases: Phrases) -> re.Match[str] | None:
     ]
     if not asks:
         found += [match for match in phrases.terms["fits"].finditer(text) if not _is_negated(match, phrases)]
+    refused = [match.span() for match in phrases.terms["no"].finditer(text)]
+    found = [each for each in found if not any(start <= each.start() < end for start, end in refused)]
     return max(found, key=lambda match: match.start(), default=None)
 
 
@@ -199,9 +218,17 @@ def _last_no(text: str, phrases: Phrases) -> re.Match[str] | None:
     return max(found, key=lambda match: match.start(), default=None)
 
 
+def _is_ruled_out(match: re.Match[str], phrases: Phrases) -> bool:
+    """Whether a "not" goes with it: "not the first, the second", "the first doesn't work"."""
+    following = match.string[match.end() :].partition("|")[0]
+    return _is_negated(match, phrases) or bool(phrases.found("negation", following))
+
+
 def _is_negated(match: re.Match[str], phrases: Phrases) -> bool:
+    """Whether a "not" stands before it or follows: "not good", "not really all good", "better not"."""
     clause = _clause_before(match)
-    return bool(phrases.found("negation", " ".join(clause.split()[-NEGATED_WITHIN:])))
+    follows = phrases.terms["negation"].match(match.string, match.end() + 1)
+    return bool(follows) or bool(phrases.found("negation", " ".join(clause.split()[-NEGATED_WITHIN:])))
 
 
 def _clause_before(match: re.Match[str]) -> str:

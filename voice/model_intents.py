@@ -1,4 +1,4 @@
-"""Asking a model what a person on the phone meant, where the rules are unsure. One word comes back, or "unclear".
+"""Asking a model what a person on the phone meant, where the rules are unsure: one word, or "unclear".
 
 A model names an intent and nothing else: no slot, no time and no words to speak ever come from it.
 """
@@ -36,8 +36,8 @@ _QUESTIONS: Mapping[str, str] = {
 async def intent_by_model(talk: Talk, words: str, *, account: Account, persona: Persona | None) -> Intent:
     """The intent of what was said, by the first model of the persona's chain, within MODEL_SECONDS.
 
-    "unclear" without a model, when it is slow, fails or says anything else, and for a talk that asks nothing. Never
-    raises for what a model does.
+    "unclear" without a model, when it is slow, fails or says anything else, and for a talk that asks
+    nothing. Never raises for what a model does.
     """
     asked = _QUESTIONS.get(talk.stage)
     if not asked or not words.strip():

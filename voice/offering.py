@@ -65,7 +65,7 @@ def nearest(slots: Sequence[Slot], wish: Wish, zone: tzinfo) -> list[Slot]:
 
 
 def slot_words(slot: Slot, phrases: Phrases, zone: tzinfo) -> str:
-    """"Thursday 3 December at 2 PM"."""
+    """As in "Thursday 3 December at 2 PM"."""
     local = slot.starts_at.astimezone(zone)
     day = phrases.say["day"].format(
         weekday=phrases.raw["weekdays"][local.weekday()],

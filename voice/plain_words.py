@@ -1,7 +1,7 @@
-"""Words as a recogniser wrote them, made plain: one spelling for each number, and a mark where a clause ends.
+"""Words as a recogniser wrote them, made plain: one spelling for a number, a mark where a clause ends.
 
-Pure. In a plain text words are parted by single spaces, `|` ends a clause, `?` ends a question, `#3` is "third"
-and `10` is "ten". No mark of ours can come from outside.
+Pure. In a plain text words are parted by single spaces, `|` ends a clause, `?` ends a question, `#3` is
+"third" and `10` is "ten". No mark of ours can come from outside.
 """
 
 import re
@@ -29,7 +29,7 @@ def plain(heard: str, phrases: Phrases) -> str:
 
 
 def _with_numbers(words: list[str], phrases: Phrases) -> list[str]:
-    """"twenty five" is 25, "twenty fifth" is #25, "ten thirty" stays two numbers."""
+    """Words as figures: "twenty five" is 25, "twenty fifth" is #25, "ten thirty" stays two numbers."""
     numbers, ordinals = phrases.raw["numbers"], phrases.raw["ordinals"]
     one = phrases.raw["calendar"]["one"]
     found: list[str] = []

@@ -1,10 +1,10 @@
 """The talk on the phone that settles on a time: greeting, offer, choice, read-back, yes.
 
-Pure: no clock, no database, no vendor. `greet` begins, `answer` takes one turn of the person, `slot_taken` goes
-on when the booking lost a race. All that must be kept between turns is in `Talk`.
+Pure: no clock, no database, no vendor. `greet` begins, `answer` takes one turn of the person, `slot_taken`
+goes on when the booking lost a race. All that must be kept between turns is in `Talk`.
 
-What is booked was offered in this talk, read back and confirmed, whoever read the words: a model can only name
-an intent (model_intents.py), never a slot. How each outcome comes about: docs/phone-talk.md.
+What is booked was offered in this talk, read back and confirmed, whoever read the words: a model can only
+name an intent (model_intents.py), never a slot. How each outcome comes about: docs/phone-talk.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,8 @@ from voice.talk_values import INTENTS, Heard, Intent, Invitation, Move, Outcome,
 from voice.wishes import Wish
 
 __all__ = [
-    "Heard", "Intent", "Invitation", "Move", "Outcome", "Slot", "Stage", "Talk", "answer", "greet", "slot_taken",
+    "Heard", "Intent", "Invitation", "Move", "Outcome", "Slot", "Stage", "Talk",
+    "answer", "greet", "slot_taken",
 ]  # fmt: skip
 
 _BY_MODEL = 0.6  # how sure we are of an intent that a model named
@@ -37,12 +38,18 @@ def greet(invitation: Invitation, slots: Sequence[Slot], *, now: datetime) -> Mo
 
 
 def answer(
-    invitation: Invitation, talk: Talk, heard: Heard, slots: Sequence[Slot], *, now: datetime, intent: str = ""
+    invitation: Invitation,
+    talk: Talk,
+    heard: Heard,
+    slots: Sequence[Slot],
+    *,
+    now: datetime,
+    intent: str = "",
 ) -> Move:
     """What to say to one turn of the person.
 
-    `intent` is what a model made of the same turn, and counts only where the rules are unsure (the move said so).
-    A talk that ended stays ended. The same input gives the same move.
+    `intent` is what a model made of the same turn, and counts only where the rules are unsure (the move
+    said so). A talk that ended stays ended. The same input gives the same move.
     """
     room = Room(invitation, talk, slots, now)
     if talk.stage == "ended":
@@ -55,7 +62,7 @@ def answer(
 
 
 def slot_taken(invitation: Invitation, talk: Talk, slots: Sequence[Slot], *, now: datetime) -> Move:
-    """The chosen slot went to somebody else: says so and offers others. Takes the talk of the move that booked."""
+    """Says that the slot went to somebody else, and offers others. `talk` is that of the move that booked."""
     # Not the person's doing: there are turns left to choose another and say yes.
     turns = max(0, min(talk.turns, invitation.max_turns - 2))
     refused = _merged(talk.refused, (talk.chosen,))

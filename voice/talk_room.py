@@ -129,7 +129,9 @@ class Room:
 
     def _offer_words(self, slots: Sequence[Slot]) -> str:
         names = ("first", "second", "third")
-        words = {name: slot_words(slot, self.phrases, self.zone) for name, slot in zip(names, slots, strict=False)}
+        words = {
+            name: slot_words(slot, self.phrases, self.zone) for name, slot in zip(names, slots, strict=False)
+        }
         form = ("one_offer", "two_offers", "three_offers")[len(slots) - 1]
         ask = self.say["ask_one" if len(slots) == 1 else "ask_which"]
         return f"{self.say[form].format(zone=zone_words(self.zone, self.phrases), **words)} {ask}"

@@ -29,7 +29,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came from the person: words with the recogniser's confidence (0 to 1), or keys. Neither: silence."""
+    """What came from the person: words with a confidence from 0 to 1, or keys. Neither: silence."""
 
     words: str = ""
     confidence: float = 1.0

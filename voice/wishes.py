@@ -1,4 +1,4 @@
-"""Which days and times a person asked for, and whether a moment fits. Pure; times are minutes of a local day."""
+"""Which days and times a person asked for, and whether a moment fits. Pure. Times are local minutes."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta

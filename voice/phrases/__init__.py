@@ -4,11 +4,12 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 DEFAULT = "en"
+_NAMED = ("own_name", "not_name")
 _HERE = Path(__file__).parent
 
 
@@ -40,7 +41,7 @@ def languages() -> frozenset[str]:
     return frozenset(file.stem for file in _HERE.glob("*.toml"))
 
 
-@lru_cache(maxsize=None)  # as many as there are files
+@cache  # as many as there are files
 def _read(language: str) -> Phrases:
     raw = tomllib.loads((_HERE / f"{language}.toml").read_text(encoding="utf-8"))
     return Phrases(
@@ -48,7 +49,7 @@ def _read(language: str) -> Phrases:
         raw=raw,
         say=raw["say"],
         # Names are filled in when it is known who is called.
-        terms={group: whole_words(terms) for group, terms in raw["terms"].items() if group != "not_name"},
+        terms={group: whole_words(terms) for group, terms in raw["terms"].items() if group not in _NAMED},
         idioms=whole_words(raw["idioms"]),
         clocks=[(_clock(entry["form"], raw), entry) for entry in raw["clock"]],
     )

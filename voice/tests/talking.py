@@ -1,4 +1,4 @@
-"""A small world for tests of the phone talk: some slots, an invitation, and a talk that is spoken turn by turn."""
+"""A small world for tests of the phone talk: slots, an invitation, and talks turn by turn."""
 
 import json
 from datetime import datetime, timedelta

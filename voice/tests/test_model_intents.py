@@ -46,14 +46,17 @@ async def test_the_words_are_data_and_no_slot_is_told(server):
     assert "wed11" not in asked
 
 
-@pytest.mark.parametrize("reply", ["choose", "silence", "wed11", "confirm or reject", "I would say confirm", "{}", "ja"])
+@pytest.mark.parametrize(
+    "reply", ["choose", "silence", "wed11", "confirm or reject", "I would say confirm", "{}", "ja"]
+)
 async def test_nonsense_is_unclear(server, reply):
     server.behaviour = Behaviour(reply=reply)
     assert await meant() == "unclear"
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.STATUS, Fault.INVALID_JSON, Fault.RESET, Fault.DISCONNECT, Fault.EMPTY, Fault.HTML, Fault.REFUSAL]
+    "fault",
+    [Fault.STATUS, Fault.INVALID_JSON, Fault.RESET, Fault.DISCONNECT, Fault.EMPTY, Fault.HTML, Fault.REFUSAL],
 )
 async def test_a_model_that_fails_is_unclear(server, fault):
     server.behaviour = Behaviour(reply="confirm", fault=fault, after_tokens=0)
@@ -85,4 +88,6 @@ def test_a_model_is_asked_only_where_the_rules_are_unsure(server):
     persona = make_persona(make_account(), provider_chain=["openai"])
     assert asks_a_model(said("go on then", talk_at("greeting")), persona)
     assert not asks_a_model(said("yes", talk_at("greeting")), persona)
-    assert not asks_a_model(said("go on then", talk_at("greeting")), make_persona(make_account(), provider_chain=["offline"]))
+    assert not asks_a_model(
+        said("go on then", talk_at("greeting")), make_persona(make_account(), provider_chain=["offline"])
+    )

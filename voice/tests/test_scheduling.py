@@ -189,9 +189,7 @@ def test_a_model_does_not_overrule_what_the_rules_are_sure_of(words):
 
 
 def slots_at(*moments):
-    return [
-        Slot(str(number), at, at + timedelta(minutes=30)) for number, at in enumerate(moments, start=1)
-    ]
+    return [Slot(str(number), at, at + timedelta(minutes=30)) for number, at in enumerate(moments, start=1)]
 
 
 def in_zone(zone):
@@ -242,7 +240,9 @@ def test_names_are_spoken_as_one_line_without_what_cannot_be_printed():
 
 
 def test_without_a_company_it_is_the_one_applied_to():
-    assert "the company you applied to" in greet(dataclasses.replace(INVITATION, company=""), SLOTS, now=NOW).say
+    assert (
+        "the company you applied to" in greet(dataclasses.replace(INVITATION, company=""), SLOTS, now=NOW).say
+    )
 
 
 @pytest.mark.parametrize("language", ["en-GB", "EN_us", "xx", "", "../en"])
@@ -253,7 +253,9 @@ def test_a_language_without_a_file_is_english(language):
 
 def test_unasked_offers_are_of_different_days():
     morning = datetime(2026, 12, 1, 9, tzinfo=UTC)
-    slots = slots_at(morning, morning + timedelta(hours=1), morning + timedelta(days=1), morning + timedelta(days=2))
+    slots = slots_at(
+        morning, morning + timedelta(hours=1), morning + timedelta(days=1), morning + timedelta(days=2)
+    )
     assert spoken("yes", slots=slots)[-1].talk.offered == ("1", "3", "4")
 
 
@@ -267,5 +269,5 @@ def test_a_talk_survives_being_kept_as_json():
 
 @pytest.mark.parametrize("kept", [{}, {"stage": "dancing"}, {"stage": "offering", "offered": "tue10"}])
 def test_what_no_talk_wrote_is_refused(kept):
-    with pytest.raises(ValueError, match="A talk has no stage|Slots of a talk"):
+    with pytest.raises(ValueError, match=r"A talk has no stage|Slots of a talk"):
         Talk.from_json(kept)

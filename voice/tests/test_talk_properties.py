@@ -12,7 +12,11 @@ from voice.tests.talking import INVITATION, TABLE
 
 ZONES = ["Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC", "Nowhere"]
 # A week in which clocks change in Europe, one in which they do in America, and an ordinary one.
-WEEKS = [datetime(2027, 3, 26, tzinfo=UTC), datetime(2026, 10, 30, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC)]
+WEEKS = [
+    datetime(2027, 3, 26, tzinfo=UTC),
+    datetime(2026, 10, 30, tzinfo=UTC),
+    datetime(2026, 7, 6, tzinfo=UTC),
+]
 WORDS = sorted({word for _, words, _, _ in TABLE["rows"] for word in words.split()})
 
 utterances = st.one_of(
