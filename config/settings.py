@@ -260,6 +260,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TalkStatusEnum": "crm.models.Conversation.Status",
         "PersonaStatusEnum": "personas.models.Persona.Status",
+        "ReceivedConversationStatusEnum": "voice.models.ReceivedConversation.Status",
         **SCHEMA_NAMES,
     },
     "POSTPROCESSING_HOOKS": [

@@ -15,7 +15,11 @@ from config.api.documented_lists import bounded_total
 from config.api.errors import NotFoundError
 from config.api.pagination import DEEPEST, whole
 from voice.api.webhooks_access import WebhookView
-from voice.api.webhooks_described import ReceivedListSerializer, ReceivedRowSerializer, ReceivedSerializer
+from voice.api.webhooks_described import (
+    ReceivedConversationRowSerializer,
+    ReceivedConversationSerializer,
+    ReceivedListSerializer,
+)
 from voice.models import ReceivedConversation
 
 DEFAULT_LIMIT, MOST = 20, 100
@@ -49,14 +53,14 @@ class ReceivedConversationDetail(WebhookView):
     @extend_schema(
         operation_id="webhook_conversation_read",
         summary="How far one received conversation is",
-        responses=ReceivedSerializer,
+        responses=ReceivedConversationSerializer,
     )
     def get(self, request: Request, conversation_id: str) -> Response:
         rows = ReceivedConversation.objects.for_account(account_of(request))
         row = rows.filter(conversation_id=conversation_id).first()
         if row is None:
             raise NotFoundError("conversation")
-        return Response(ReceivedSerializer(row).data, headers={"Cache-Control": "no-store"})
+        return Response(ReceivedConversationSerializer(row).data, headers={"Cache-Control": "no-store"})
 
 
 @extend_schema(tags=["Webhooks"])
@@ -78,7 +82,7 @@ class ReceivedConversations(WebhookView):
         total = bounded_total(rows)
         shown = rows.order_by("-received_at", "-id")[start : start + limit]
         data = {
-            "conversations": ReceivedRowSerializer(shown, many=True).data,
+            "conversations": ReceivedConversationRowSerializer(shown, many=True).data,
             "pagination": {
                 "page": page,
                 "limit": limit,

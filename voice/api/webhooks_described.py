@@ -59,7 +59,7 @@ class VendorAcceptedSerializer(serializers.Serializer):
     message = serializers.CharField()
 
 
-class ReceivedRowSerializer(serializers.Serializer):
+class ReceivedConversationRowSerializer(serializers.Serializer):
     """What the documented server told of a conversation; its transcript is under /api/v1/talks."""
 
     conversationId = serializers.CharField(source="conversation_id")
@@ -72,7 +72,7 @@ class ReceivedRowSerializer(serializers.Serializer):
     messageCount = serializers.IntegerField(source="message_count")
 
 
-class ReceivedSerializer(ReceivedRowSerializer):
+class ReceivedConversationSerializer(ReceivedConversationRowSerializer):
     processedAt = serializers.DateTimeField(source="processed_at")
     summary = serializers.JSONField(allow_null=True)
     talkId = serializers.UUIDField(
@@ -88,7 +88,7 @@ class PageFiguresSerializer(serializers.Serializer):
 
 
 class ReceivedPageSerializer(serializers.Serializer):
-    conversations = ReceivedRowSerializer(many=True)
+    conversations = ReceivedConversationRowSerializer(many=True)
     pagination = PageFiguresSerializer()
 
 
