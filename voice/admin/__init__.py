@@ -1,4 +1,4 @@
-"""What staff see of voice: calls with what was said, times on offer and taken, and what arrived by webhook."""
+"""What staff see of voice: calls with what was said, times offered and taken, what webhooks brought."""
 
 from voice.admin import calls
 from voice.admin.inbox import ReceivedConversationAdmin, VoiceEventAdmin
