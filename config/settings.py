@@ -9,7 +9,6 @@ from config.api.marketing_words import SCHEMA_NAMES
 from config.databases import database_from_url
 from config.env import from_process, host_in, kept_secret
 from config.looks import UNFOLD as UNFOLD
-from config.phone_calls import *  # noqa: F403
 from config.sockets import redis_socket
 from config.voice_settings import *  # noqa: F403 (each is a setting)
 
@@ -27,8 +26,7 @@ DATA_DIR = ENV.folder("RAPPORT_DATA", BASE_DIR / "var")
 HOST = ENV.text("HOST", "127.0.0.1")
 PORT = ENV.whole("PORT", 8000, least=1, most=65535)
 PUBLIC_BASE_URL = ENV.url("PUBLIC_BASE_URL", f"http://127.0.0.1:{PORT}", schemes=("http", "https"))
-# Where Twilio reaches us; its signatures are checked against this address.
-WEBHOOK_BASE_URL = ENV.url("WEBHOOK_BASE_URL", PUBLIC_BASE_URL, schemes=("http", "https"))
+WEBHOOK_BASE_URL = ENV.url("WEBHOOK_BASE_URL", PUBLIC_BASE_URL, schemes=("http", "https"))  # for Twilio
 SECURE = PUBLIC_BASE_URL.startswith("https://")
 
 SECRET_KEY = ENV.text("SECRET_KEY") or kept_secret(DATA_DIR / "secret_key")
@@ -38,9 +36,8 @@ ENCRYPTION_KEYS = ENV.words("RAPPORT_ENCRYPTION_KEYS") or [kept_secret(DATA_DIR 
 # --- Who may reach it ---------------------------------------------------------------------
 PUBLIC_HOST = host_in(PUBLIC_BASE_URL)
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-ALLOWED_HOSTS = ENV.words("ALLOWED_HOSTS") or sorted(
-    {*LOOPBACK_HOSTS, PUBLIC_HOST, host_in(WEBHOOK_BASE_URL)}
-)
+OUR_HOSTS = {PUBLIC_HOST, host_in(WEBHOOK_BASE_URL)}
+ALLOWED_HOSTS = ENV.words("ALLOWED_HOSTS") or sorted({*LOOPBACK_HOSTS, *OUR_HOSTS})
 CSRF_TRUSTED_ORIGINS = ENV.words("CSRF_TRUSTED_ORIGINS") or ([PUBLIC_BASE_URL] if SECURE else [])
 # CORS_ORIGINS is what the webhook API documents.
 CORS_ALLOWED_ORIGINS = ENV.words("CORS_ALLOWED_ORIGINS") or ENV.words("CORS_ORIGINS")
