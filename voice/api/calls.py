@@ -21,10 +21,8 @@ from voice.models import PhoneCall
 
 SCOPE = "calls"
 TAG = "Phone calls"
-# What Twilio or our own set-up is to blame for; all else is about the person, now.
+# What is Twilio's doing. All else, a set-up that cannot call yet too, is a conflict with how things stand.
 STATUS = {
-    "NOT_CONFIGURED": 503,
-    "WEBHOOK_NOT_PUBLIC": 503,
     "AWAY": 503,
     "ANSWER_LOST": 502,
     "CREDENTIALS": 502,

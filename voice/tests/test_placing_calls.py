@@ -170,7 +170,7 @@ def test_a_number_of_many_zones_is_called_when_it_is_day_in_all_of_them(account,
 def test_it_names_the_settings_that_are_missing(api, account, settings, twilio):
     settings.TWILIO_AUTH_TOKEN = ""
     answer = call(api, make_callee(account))
-    assert answer.status_code == 503
+    assert answer.status_code == 409
     assert "TWILIO_AUTH_TOKEN" in answer.json()["message"]
 
 
@@ -178,7 +178,7 @@ def test_it_names_the_settings_that_are_missing(api, account, settings, twilio):
 def test_an_address_that_twilio_cannot_reach_is_refused(api, account, settings, twilio, base):
     settings.WEBHOOK_BASE_URL = base
     answer = call(api, make_callee(account))
-    assert answer.status_code == 503
+    assert answer.status_code == 409
     assert "suggestion" in answer.json()
     assert not PhoneCall.objects.exists()
 
