@@ -1,13 +1,13 @@
 """What Twilio calls: proved by its signature, answered with TwiML whatever breaks."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -37,7 +37,7 @@ class _Webhook(APIView):
     permission_classes = ()
     throttle_classes = ()
 
-    def answered(self, request: Request) -> HttpResponseBase:
+    def post(self, request: Request) -> HttpResponseBase:
         plain = request._request
         form, signature = plain.POST, plain.headers.get("X-Twilio-Signature", "")
         if not twilio.is_signed(plain.path, plain.META.get("QUERY_STRING", ""), form, signature):
@@ -53,6 +53,20 @@ class _Webhook(APIView):
         raise NotImplementedError
 
 
+def _described(operation_id: str, summary: str) -> Callable[[type[APIView]], type[APIView]]:
+    described = extend_schema(
+        operation_id=operation_id,
+        summary=summary,
+        description=DESCRIPTION,
+        tags=[TAG],
+        auth=[],
+        request=FORM,
+        responses=TWIML,
+    )
+    decorator: Callable[[type[APIView]], type[APIView]] = extend_schema_view(post=described)
+    return decorator
+
+
 def _refused(request: HttpRequest) -> HttpResponseBase:
     """Nothing is stored. Only refused calls are counted against a limit, never Twilio's own."""
     ident = ident_of_address(client_address(request))
@@ -62,18 +76,8 @@ def _refused(request: HttpRequest) -> HttpResponseBase:
     return json_error(request, NOT_PROVED)
 
 
-@extend_schema(tags=[TAG], auth=[])
+@_described("twilio_voice", "A call was answered: the greeting")
 class TwilioVoice(_Webhook):
-    @extend_schema(
-        operation_id="twilio_voice",
-        summary="A call was answered: the greeting",
-        description=DESCRIPTION,
-        request=FORM,
-        responses=TWIML,
-    )
-    def post(self, request: Request) -> HttpResponseBase:
-        return self.answered(request)
-
     def twiml(self, form: Form, query: Form) -> str:
         call = calls.call_of(form, query)
         if call is None:
@@ -83,35 +87,15 @@ class TwilioVoice(_Webhook):
         return turns.greet(call.pk, answered_by=answered_by)
 
 
-@extend_schema(tags=[TAG], auth=[])
+@_described("twilio_process", "The person said or pressed something, or nothing: what is said next")
 class TwilioProcess(_Webhook):
-    @extend_schema(
-        operation_id="twilio_process",
-        summary="The person said or pressed something, or nothing: what is said next",
-        description=DESCRIPTION,
-        request=FORM,
-        responses=TWIML,
-    )
-    def post(self, request: Request) -> HttpResponseBase:
-        return self.answered(request)
-
     def twiml(self, form: Form, query: Form) -> str:
         call = calls.call_of(form, query)
         return turns.farewell() if call is None else turns.hear(call.pk, _turn(query), heard_in(form))
 
 
-@extend_schema(tags=[TAG], auth=[])
+@_described("twilio_status", "How the line stands; reports may come twice and in any order")
 class TwilioStatus(_Webhook):
-    @extend_schema(
-        operation_id="twilio_status",
-        summary="How the line stands; reports may come twice and in any order",
-        description=DESCRIPTION,
-        request=FORM,
-        responses=TWIML,
-    )
-    def post(self, request: Request) -> HttpResponseBase:
-        return self.answered(request)
-
     def twiml(self, form: Form, query: Form) -> str:
         call = calls.call_of(form, query)
         if call is not None:

@@ -11,12 +11,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from campaigns import arrivals, tasks
 from campaigns.admin.looks import moment, page
 from campaigns.models import InboundEmail, WebhookCall
+from config.api.admin import ArrivedAdmin
 from config.api.audit import record
 
 KIND_COLOURS = {
@@ -33,19 +33,8 @@ KIND_COLOURS = {
 }
 
 
-class _ReadOnlyAdmin(ModelAdmin):
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(InboundEmail)
-class InboundEmailAdmin(_ReadOnlyAdmin):
+class InboundEmailAdmin(ArrivedAdmin):
     list_display = ("sender", "subject", "kind_label", "about", "arrived")
     list_filter = ("kind", "state", "matched_by", "account", "mailbox")
     list_select_related = ("delivery", "contact")
@@ -130,7 +119,7 @@ def _replay_emails(rows: "QuerySet[InboundEmail]") -> list[UUID]:
 
 
 @admin.register(WebhookCall)
-class WebhookCallAdmin(_ReadOnlyAdmin):
+class WebhookCallAdmin(ArrivedAdmin):
     list_display = ("webhook", "kind", "state_label", "attempts", "error", "arrived")
     list_filter = ("state", "kind", "webhook__provider", "webhook__account")
     list_select_related = ("webhook",)

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+from config.api.admin import ArrivedAdmin
 from config.api.audit import record
 from voice import inbox
 from voice.models import ReceivedConversation, VoiceEvent
@@ -28,19 +28,8 @@ STATE_COLOURS = {
 }
 
 
-class _ReadOnlyAdmin(ModelAdmin):
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(ReceivedConversation)
-class ReceivedConversationAdmin(_ReadOnlyAdmin):
+class ReceivedConversationAdmin(ArrivedAdmin):
     list_display = ("conversation_id", "email", "state_label", "contact", "source", "received_at")
     list_filter = ("status", "source", "account")
     list_select_related = ("contact",)
@@ -80,7 +69,7 @@ class ReceivedConversationAdmin(_ReadOnlyAdmin):
 
 
 @admin.register(VoiceEvent)
-class VoiceEventAdmin(_ReadOnlyAdmin):
+class VoiceEventAdmin(ArrivedAdmin):
     """Bodies hold what people said: reading one is recorded."""
 
     list_display = ("conversation_id", "kind", "state_label", "attempts", "error", "received_at")
