@@ -4,6 +4,7 @@
 
 Chromium is looked for ($CHROMIUM, PATH), else installed from Debian's packages when that is allowed,
 else the browser tests are skipped with one loud line (with RAPPORT_NEED_BROWSER=1 that is a failure).
+RAPPORT_TEST_RERUNS is how many failing tests a lane may try a second time (none unless set); each is shown.
 """
 
 import os
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LANES = ("sqlite", "postgres")
 WORKERS = os.environ.get("RAPPORT_TEST_WORKERS", "2")
+RERUNS = os.environ.get("RAPPORT_TEST_RERUNS", "0")
 
 
 def found_chromium() -> str:
@@ -82,7 +84,8 @@ def database(lane: str) -> Iterator[dict[str, str]]:
 def run_lane(lane: str, arguments: list[str]) -> int:
     print(f"\n=== The suite on {lane} ===", flush=True)
     parallel = [] if WORKERS == "0" else ["-n", WORKERS, "--dist", "loadgroup"]
-    command = [sys.executable, "-m", "pytest", "-q", *parallel, *arguments]
+    again = [] if RERUNS == "0" else ["--reruns=1", f"--max-suite-reruns={RERUNS}", "--rerun-show-tracebacks"]
+    command = [sys.executable, "-m", "pytest", "-q", *parallel, *again, *arguments]
     with database(lane) as environment:
         return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}).returncode
 

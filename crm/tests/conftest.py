@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from channels.layers import get_channel_layer
 
+from personas.providers.base import Delta, Done
+
 
 @pytest.fixture
 async def flushed_layer() -> AsyncIterator[None]:
@@ -15,3 +17,15 @@ async def flushed_layer() -> AsyncIterator[None]:
     if layer is not None:
         async with asyncio.timeout(5):
             await layer.flush()
+
+
+@pytest.fixture
+def endless_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A persona that speaks until it is stopped: whatever the machine's load, its reply is not over yet."""
+
+    async def speak(*_persona_and_prompt: object, **_account: object) -> AsyncIterator[Delta | Done]:
+        while True:
+            yield Delta("word ")
+            await asyncio.sleep(0.005)
+
+    monkeypatch.setattr("personas.speaking.speak", speak)
