@@ -23,6 +23,7 @@ WORKER_PROCESSES = 3
 # SMTP servers that are sent through at the same time. Threads of one process, so that connections outlive a
 # task; each waits for one event loop and ends by itself within a minute (docs/sending.md).
 MAIL_THREADS = 8
+NICENESS = 10  # of the worker: about a tenth of the web process's share while both want a core
 
 
 def logs_folder() -> Path:
@@ -116,7 +117,16 @@ def _application(path: str) -> object:
 
 
 def run_worker() -> None:
+    give_way()
     _run_celery("--pool=prefork", f"--concurrency={WORKER_PROCESSES}", "--queues=default")
+
+
+def give_way() -> None:
+    """Somebody waits for each answer of the web process; on a busy machine other work is only later."""
+    os.nice(NICENESS)
+    # Where Linux shares cores out by session, a process is nice only within its own.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 def run_mail() -> None:

@@ -83,6 +83,13 @@ def test_a_killed_web_process_is_started_again(installation):
     assert "web was killed by SIGKILL; starting it again" in installation.said()
 
 
+def test_the_worker_gives_way_to_the_web_process(installation):
+    installation.started()
+    worker = installation.child("worker")
+    assert {one.nice() for one in (worker, *worker.children())} == {10}
+    assert {installation.child(name).nice() for name in ("web", "mail")} == {0}
+
+
 def test_a_killed_worker_takes_its_pool_along_and_is_started_again(installation):
     installation.started()
     worker = installation.child("worker")
