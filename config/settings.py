@@ -9,6 +9,7 @@ from config.api.marketing_words import SCHEMA_NAMES
 from config.databases import database_from_url
 from config.env import from_process, host_in, kept_secret
 from config.looks import UNFOLD as UNFOLD
+from config.persona_settings import *  # noqa: F403 (each is a setting)
 from config.sockets import redis_socket
 from config.voice_settings import *  # noqa: F403 (each is a setting)
 
@@ -395,6 +396,5 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-SILENCED_SYSTEM_CHECKS = [
-    "security.W008",  # SECURE_SSL_REDIRECT: the proxy that ends TLS redirects
-]
+# SECURE_SSL_REDIRECT: the proxy that ends TLS redirects
+SILENCED_SYSTEM_CHECKS = ["security.W008"]
