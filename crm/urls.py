@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
+from crm.api.media import MediaUpload, media_file
 from crm.api.ratings import MessageRating
 from crm.api.sessions import SessionCreate, SessionExtend, SessionRevoke, SessionValidate, UserSessions
 from crm.api.talk_search import TalkSearch
@@ -19,6 +20,8 @@ chat.__dict__.update(cls=ChatView, initkwargs={})
 urlpatterns: list[URLPattern | URLResolver] = [
     path("chat", chat, name="agents-chat"),  # type: ignore[arg-type]
     path("api/v1/chat/messages/<int:message_id>/rating", MessageRating.as_view(), name="chat-rating"),
+    path("api/v1/media/upload", MediaUpload.as_view(), name="media-upload"),
+    path("api/v1/media/files/<str:token>", media_file, name="media-file"),
     path("assistant/", assistant, name="assistant"),
     path("assistant/ask", ask, name="assistant-ask"),
     path("assistant/<uuid:conversation_id>", assistant, name="assistant-talk"),
