@@ -225,13 +225,21 @@ class MediaFile(models.Model):
     width_pixels = models.PositiveIntegerField(null=True, blank=True)
     height_pixels = models.PositiveIntegerField(null=True, blank=True)
     duration_seconds = models.FloatField(null=True, blank=True)
+    # Of an upload: no message has taken it yet, and after this time none can (crm/media_unused.py).
+    unused_after = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["account", "-created_at"], name="media_newest")]
+        indexes = [
+            models.Index(fields=["account", "-created_at"], name="media_newest"),
+            # the removal of uploads that nobody used
+            models.Index(
+                fields=["unused_after"], condition=Q(unused_after__isnull=False), name="media_unused"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.filename or str(self.id)

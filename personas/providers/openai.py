@@ -180,7 +180,7 @@ class OpenAIProvider:
                 answer: Any = await client.audio.transcriptions.create(
                     model=model, file=(filename, audio.data, mime), response_format=form
                 )
-            return _transcription(answer)
+            return _transcription(answer, model)
         except FAILURES as error:
             raise as_provider_error(error, self.name) from None
 
@@ -287,13 +287,14 @@ def _checked_vectors(vectors: list[list[float]]) -> list[list[float]]:
     return vectors
 
 
-def _transcription(answer: Any) -> Transcription:
+def _transcription(answer: Any, model: str) -> Transcription:
     text = getattr(answer, "text", None)
     if not isinstance(text, str):
         raise ValueError("no text")
     duration = getattr(answer, "duration", None)
     return Transcription(
         text=text.strip(),
+        model=model,
         language=str(getattr(answer, "language", None) or ""),
         duration_seconds=float(duration) if duration is not None else None,
     )
