@@ -5,11 +5,10 @@ same for ever, found again without a column of its own.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from crm import persona_chats, turns
+from crm import media, persona_chats, turns
 from crm.models import Conversation, MediaFile, Message
 from crm.persona_authentication import PersonaUser
 from crm.turns import Turn
@@ -43,12 +42,10 @@ def kept_client_id(given: str | None) -> str | None:
     return hashlib.sha256(given.encode()).hexdigest()
 
 
-def receive(
-    user: PersonaUser, conversation_id: str, sent: Sent, *, files: Sequence[MediaFile] = ()
-) -> Received:
+def receive(user: PersonaUser, conversation_id: str, sent: Sent) -> Received:
     """One piece of database work. A client id that was stored before gives that same message.
 
-    Raises NoSuchChat, InfluencerAway, and what talk.record_message raises.
+    Raises NoSuchChat, InfluencerAway, MediaRefused, and what talk.record_message raises.
     """
     conversation = persona_chats.chat_of(user, conversation_id)
     known = known_message(conversation, sent.client_message_id)
@@ -56,6 +53,8 @@ def receive(
         return Received(conversation, known, None)
     if conversation.persona is not None:
         persona_chats.refuse_away(conversation.persona)
+    kind = MediaFile.Kind.AUDIO if sent.type == Message.Type.AUDIO else MediaFile.Kind.IMAGE
+    files = media.claimed(conversation.contact, sent.media, kind) if sent.media else []
     message, turn = turns.take(
         conversation, sent.text, kept_client_id(sent.client_message_id), media=files, type=sent.type
     )
@@ -96,5 +95,3 @@ def seq_of(conversation_id: UUID, reference: str) -> int | None:
         return None
     seq = given.int & 0xFFFF_FFFF
     return seq if message_id(conversation_id, seq) == given else None
-
-

@@ -14,9 +14,7 @@ PUBLIC = (Persona.Status.ACTIVE, Persona.Status.COMING_SOON)
 
 def public_influencers(account_slug: str) -> "QuerySet[Persona]":
     """Active ones first, then those coming soon; of each the newest first."""
-    rows = Persona.objects.filter(
-        account__slug=account_slug, kind=Persona.Kind.INFLUENCER, status__in=PUBLIC
-    )
+    rows = Persona.objects.filter(account__slug=account_slug, kind=Persona.Kind.INFLUENCER, status__in=PUBLIC)
     # The words for the two statuses sort as they are listed.
     return rows.order_by("status", "-created_at", "-id")
 

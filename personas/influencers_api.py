@@ -91,9 +91,7 @@ class InfluencerList(PublicView):
 
 @extend_schema(tags=["Persona chat"])
 class InfluencerDetail(PublicView):
-    @extend_schema(
-        operation_id="getInfluencer", summary="One influencer", responses=InfluencerSerializer
-    )
+    @extend_schema(operation_id="getInfluencer", summary="One influencer", responses=InfluencerSerializer)
     def get(self, request: Request, influencer_id: str) -> Response:
         found = public_influencers(account_slug(request)).filter(named(influencer_id)).first()
         if found is None:

@@ -96,7 +96,9 @@ class Persona(models.Model):
         ]
         indexes = [
             # the public list: an account's influencers by status, newest first
-            models.Index(fields=["account", "kind", "status", "-created_at", "-id"], name="persona_public_list"),
+            models.Index(
+                fields=["account", "kind", "status", "-created_at", "-id"], name="persona_public_list"
+            ),
             # the API's list: an account's personas, newest first
             models.Index(fields=["account", "-id"], name="persona_newest"),
         ]
