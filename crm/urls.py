@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
+from crm.api.media import MediaUpload, media_file
 from crm.api.persona_chats import ChatDetail, ChatList, ChatRead, InboxList
 from crm.api.persona_messages import messages
 from crm.api.persona_messages_described import PersonaMessagesView
@@ -30,6 +31,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(CHAT, ChatDetail.as_view(), name="persona-chat"),
     path(f"{CHAT}/read", ChatRead.as_view(), name="persona-chat-read"),
     path(f"{CHAT}/messages", messages, name="persona-messages"),  # type: ignore[arg-type]
+    path("api/v1/media/upload", MediaUpload.as_view(), name="media-upload"),
+    path("api/v1/media/files/<str:token>", media_file, name="media-file"),
     path("assistant/", assistant, name="assistant"),
     path("assistant/ask", ask, name="assistant-ask"),
     path("assistant/<uuid:conversation_id>", assistant, name="assistant-talk"),

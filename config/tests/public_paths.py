@@ -30,6 +30,7 @@ CAPABILITY_PREFIXES = {
     "/u/": "unsubscribing",
     "/t/": "an email's rewritten links and its picture: the signature in the address decides",
     "/s3/signed/": "one transcript for some hours: the signature in the address",
+    "/api/v1/media/files/": "one uploaded file for some minutes: the signature in the address",
     "/chat/<": "the chat of a recipient: the cookie of the link decides",
     "/chat/(": "the documented address of a chat, by its label: the cookie of the link decides",
 }

@@ -1,5 +1,6 @@
 """What the persona API answers: messages and chats in their documented fields."""
 
+import math
 from typing import Any
 
 from config.api.metadata import timestamp
@@ -38,7 +39,7 @@ def message_body(message: Message, conversation: Conversation) -> Body:
         "message_type": str(message.type),
         "media_urls": [media.url_of(file) for file in pictures],
         "audio_url": media.url_of(audio) if audio is not None else None,
-        "audio_duration_seconds": None if seconds is None else round(seconds),
+        "audio_duration_seconds": None if seconds is None else math.ceil(seconds),
         "token_count": message.completion_tokens,
         "created_at": timestamp(message.created_at),
         "status": "read" if read else "delivered",
