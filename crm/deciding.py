@@ -58,7 +58,9 @@ async def decide(turn: Turn) -> Decision:
     read = await _read(turn)
     said = [*turn.said[:-1], replace(turn.said[-1], act=read.act, question_key=read.question_key)]
     planner = planner_at(turn.conversation.planner)
-    brief = turn.brief if planner is briefs.plan else turn.conversation.brief
+    # What a persona says by example is for planners that let it speak for itself.
+    told = {**turn.conversation.brief, "examples": turn.persona.examples}
+    brief = turn.brief if planner is briefs.plan else told
     plan = planner(brief, said, now=timezone.now())
     passages = await _passages(turn, plan)
     sources = [Source(number, item.title, item.text) for number, item in enumerate(passages, start=1)]

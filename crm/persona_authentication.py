@@ -31,7 +31,7 @@ DEACTIVATED = "This user is deactivated."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonaUser(Caller):
-    """Who a token speaks for. `contact` is None until they do something that is kept: `contact_of` makes it."""
+    """Who a token speaks for. `contact` is None until something of them is kept: `contact_of` makes it."""
 
     user_id: str
     contact: Contact | None = None

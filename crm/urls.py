@@ -6,6 +6,9 @@ from crm.api.chat import chat
 from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
 from crm.api.media import MediaUpload, media_file
+from crm.api.persona_chats import ChatDetail, ChatList, ChatRead, InboxList
+from crm.api.persona_messages import messages
+from crm.api.persona_messages_described import PersonaMessagesView
 from crm.api.ratings import MessageRating
 from crm.api.sessions import SessionCreate, SessionExtend, SessionRevoke, SessionValidate, UserSessions
 from crm.api.talk_search import TalkSearch
@@ -14,12 +17,20 @@ from crm.api.user_talks import Reset, TalkAnalytics, UserTalk, UserTalks
 from crm.api.users import UserByEmail, UserCreate, UserDetail, UserList, UserStats, UserUpdate
 from crm.assistant import ask, assistant, rate_reply
 
-# A plain async view; the schema is drawn from this description of it.
+# Plain async views; the schema is drawn from these descriptions of them.
 chat.__dict__.update(cls=ChatView, initkwargs={})
+messages.__dict__.update(cls=PersonaMessagesView, initkwargs={})
+
+CHAT = "api/v1/chat/conversations/<str:conversation_id>"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("chat", chat, name="agents-chat"),  # type: ignore[arg-type]
     path("api/v1/chat/messages/<int:message_id>/rating", MessageRating.as_view(), name="chat-rating"),
+    path("api/v1/chat/conversations", ChatList.as_view(), name="persona-chats"),
+    path("api/v2/chat/conversations", InboxList.as_view(), name="persona-inbox"),
+    path(CHAT, ChatDetail.as_view(), name="persona-chat"),
+    path(f"{CHAT}/read", ChatRead.as_view(), name="persona-chat-read"),
+    path(f"{CHAT}/messages", messages, name="persona-messages"),  # type: ignore[arg-type]
     path("api/v1/media/upload", MediaUpload.as_view(), name="media-upload"),
     path("api/v1/media/files/<str:token>", media_file, name="media-file"),
     path("assistant/", assistant, name="assistant"),

@@ -1,4 +1,4 @@
-"""Rate limits of persona chat: so many requests a minute and an hour of one user, in the documented headers."""
+"""Rate limits of persona chat: requests a minute and an hour of one user, in the documented headers."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -72,7 +72,7 @@ class KeySet:
             try:
                 self.keys = _keys_in(self._read())
                 self.fetched_at = time.monotonic()
-            except (OSError, ValueError, jwt.PyJWTError, requests.RequestException) as error:
+            except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
                 logger.error("The key set of JWT_JWKS could not be read: %s", type(error).__name__)
 
     def _read(self) -> bytes:
@@ -98,7 +98,7 @@ def _keys_in(body: bytes) -> dict[str, Any]:
             continue
         try:
             found[str(row.get("kid") or f"#{number}")] = jwt.PyJWK.from_dict(row)
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, LookupError, TypeError):
             continue
     if not found:
         raise ValueError("no keys")

@@ -10,6 +10,8 @@ PUBLIC = {
     "/health": "a terse health report",
     "/api/v1/health": "the webhook API's health, documented as open",
     "/admin/health/detailed": "without a credential only whether all is well",
+    "/api/v1/influencers": "the personas to talk with, documented as open",
+    "/api/v1/influencers/<str:influencer_id>": "one of them, without its instructions",
     "/docs": "documentation of the API",
     "/redoc": "documentation of the API",
     "/openapi.json": "the schema of the API",

@@ -1,0 +1,97 @@
+"""A message to an influencer: stored first, its one reply begun, and what became of it.
+
+The id of a message in the persona API is a UUID (version 8 of RFC 9562) made of its chat and number: the
+same for ever, found again without a column of its own.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from crm import media, persona_chats, turns
+from crm.models import Conversation, MediaFile, Message
+from crm.persona_authentication import PersonaUser
+from crm.turns import Turn
+
+LONGEST_CLIENT_ID = 1_000  # characters that a program may send
+KEPT_CLIENT_ID = 64  # characters; of a longer one its digest
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a user says. `media` are the references of their uploads."""
+
+    type: str = Message.Type.TEXT
+    text: str = ""
+    client_message_id: str | None = None
+    media: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A stored message. `turn` is None where the message was known before."""
+
+    conversation: Conversation
+    message: Message
+    turn: Turn | None
+
+
+def kept_client_id(given: str | None) -> str | None:
+    if given is None or len(given) <= KEPT_CLIENT_ID:
+        return given or None
+    return hashlib.sha256(given.encode()).hexdigest()
+
+
+def receive(user: PersonaUser, conversation_id: str, sent: Sent) -> Received:
+    """One piece of database work. A client id that was stored before gives that same message.
+
+    Raises NoSuchChat, InfluencerAway, MediaRefused, and what talk.record_message raises.
+    """
+    conversation = persona_chats.chat_of(user, conversation_id)
+    known = known_message(conversation, sent.client_message_id)
+    if known is not None:
+        return Received(conversation, known, None)
+    if conversation.persona is not None:
+        persona_chats.refuse_away(conversation.persona)
+    kind = MediaFile.Kind.AUDIO if sent.type == Message.Type.AUDIO else MediaFile.Kind.IMAGE
+    files = media.claimed(conversation.contact, sent.media, kind) if sent.media else []
+    message, turn = turns.take(
+        conversation, sent.text, kept_client_id(sent.client_message_id), media=files, type=sent.type
+    )
+    return Received(conversation, message, turn)
+
+
+def known_message(conversation: Conversation, client_id: str | None) -> Message | None:
+    kept = kept_client_id(client_id)
+    if kept is None:
+        return None
+    rows = Message.objects.filter(conversation_id=conversation.pk, client_message_id=kept)
+    found: Message | None = rows.prefetch_related("media").first()
+    return found
+
+
+def reply_to(received: Received) -> Message | None:
+    """The reply as it was stored; None when the chat was deleted meanwhile."""
+    found: Message | None = Message.objects.filter(reply_to_id=received.message.pk).first()
+    return found
+
+
+def is_there(conversation: Conversation) -> bool:
+    return Conversation.objects.filter(pk=conversation.pk).exists()
+
+
+def message_id(conversation_id: UUID, seq: int) -> UUID:
+    start = hashlib.sha256(b"message of " + conversation_id.bytes).digest()[:8]
+    value = int.from_bytes(start + seq.to_bytes(8))
+    value = value & ~(0xF << 76) | 0x8 << 76  # version
+    return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)  # variant
+
+
+def seq_of(conversation_id: UUID, reference: str) -> int | None:
+    """The number of the message that an id names; None for an id of no message of this chat."""
+    try:
+        given = UUID(reference)
+    except ValueError:
+        return None
+    seq = given.int & 0xFFFF_FFFF
+    return seq if message_id(conversation_id, seq) == given else None
