@@ -263,6 +263,7 @@ SPECTACULAR_SETTINGS = {
         "TalkStatusEnum": "crm.models.Conversation.Status",
         "PersonaStatusEnum": "personas.models.Persona.Status",
         "ReceivedConversationStatusEnum": "voice.models.ReceivedConversation.Status",
+        "UploadTypeEnum": "crm.api.media.UPLOAD_TYPES",
         **SCHEMA_NAMES,
     },
     "POSTPROCESSING_HOOKS": [
