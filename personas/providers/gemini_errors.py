@@ -13,6 +13,7 @@ from personas.providers.failures import code_of_status, failure
 
 log = logging.getLogger(__name__)
 
+_TIMEOUTS = (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError)
 # The SDK's word for a JSON array that ends in the middle.
 _UNFINISHED = "Unfinished stream"
 
@@ -35,7 +36,10 @@ def _code(error: BaseException, streaming: bool) -> str:
     if status := _status(error):
         return "authentication" if _is_about_the_key(error) else code_of_status(status)
     causes = list(_causes(error))
-    if any(isinstance(cause, requests.Timeout | urllib3.exceptions.TimeoutError) for cause in causes):
+    # The transport counts it among its time-outs, though nothing was waited for.
+    if any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes):
+        return "refused_connection"
+    if any(isinstance(cause, _TIMEOUTS) for cause in causes):
         return "timeout"
     if isinstance(error, ValueError) and str(error).startswith(_UNFINISHED):
         return "truncated"
@@ -49,8 +53,6 @@ def _code(error: BaseException, streaming: bool) -> str:
 def _of_connection(causes: list[BaseException], streaming: bool) -> str:
     if streaming:
         return "truncated"
-    if any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes):
-        return "refused_connection"
     # What answered speaks no HTTP. A connection that was closed without a word is of that type too.
     if any(isinstance(one, BadStatusLine) and not isinstance(one, RemoteDisconnected) for one in causes):
         return "bad_response"

@@ -17,6 +17,9 @@ with warnings.catch_warnings():
     import google.generativeai as genai
     from google.ai.generativelanguage import GenerativeServiceClient
     from google.auth.api_key import Credentials
+    from google.ai.generativelanguage_v1beta.services.generative_service.transports.rest import (
+        DEFAULT_CLIENT_INFO,
+    )
 
 PUBLIC_URL = "https://generativelanguage.googleapis.com"
 
@@ -46,6 +49,7 @@ class GeminiSdk:
         transport_class: Any = GenerativeServiceClient.get_transport_class("rest")
         transport = transport_class(host=base_url or PUBLIC_URL, credentials=Credentials(key or "none"))
         transport._session = _Session(key or "none", timeout)
+        transport._prep_wrapped_messages(DEFAULT_CLIENT_INFO)  # again: its methods are told apart by the session
         self._client = GenerativeServiceClient(transport=transport)
 
     def stream(self, request: Mapping[str, Any]) -> Iterator[Piece]:

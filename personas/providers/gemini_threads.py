@@ -68,8 +68,8 @@ def _run(line: Line, work: Callable[[], Iterator[Any]], tell: Callable[[Any], No
     gemini_line.take(line)
     end = _End()
     try:
-        tell(_BEGUN)
         with closing(work()) as found:  # type: ignore[type-var]
+            tell(_BEGUN)  # what came before was the import, perhaps
             for one in found:
                 tell(one)
     except Exception as error:  # told on the event loop, where it is translated

@@ -170,6 +170,7 @@ class _Stream(EventStream):
         self.item({"usageMetadata": usage, "modelVersion": "fake"})
 
     async def _pings(self) -> None:
+        self.raw(self._before.strip("\r\n").encode())
         while True:
             self.raw(b" \r\n")
             await self.writer.drain()
@@ -191,7 +192,7 @@ class _Stream(EventStream):
         self.end()
 
     async def _invalid_json(self) -> None:
-        self.text('{"candidates": [{"content": {"parts": [{"text": "half"}}]}')
+        self.text('{"candidates": [,]}')
         self.close()
 
     async def _invalid_utf8(self) -> None:
