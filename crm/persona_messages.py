@@ -51,7 +51,7 @@ def kept_client_id(given: str | None) -> str | None:
 
 
 async def begin(user: PersonaUser, conversation_id: str, sent: Sent) -> Begun:
-    """The stored message and its reply, which is being written from now on. A caller who leaves stops nothing.
+    """The stored message, and its reply being written from now on. A caller who leaves stops nothing.
 
     Raises NoSuchChat, InfluencerAway, MediaRefused, and what talk.record_message raises.
     """

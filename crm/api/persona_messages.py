@@ -162,9 +162,7 @@ async def _failure(end: replies.Failed, received: Received) -> ApiError:
     return ApiError("SERVICE_UNAVAILABLE", words, status_code=503, details=details, retry_after_seconds=again)
 
 
-async def _events(
-    request: HttpRequest, begun: Begun, answer: "asyncio.Task[Body]"
-) -> AsyncIterator[bytes]:
+async def _events(request: HttpRequest, begun: Begun, answer: "asyncio.Task[Body]") -> AsyncIterator[bytes]:
     yield frame("accepted", await _stored(begun.received))
     # Of the reply that was begun: whoever streams misses no word of it, however fast it was.
     async with aclosing(cast(Any, pieces(begun.received.message.pk, begun.running))) as words:

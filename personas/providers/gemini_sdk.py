@@ -49,7 +49,9 @@ class GeminiSdk:
         transport_class: Any = GenerativeServiceClient.get_transport_class("rest")
         transport = transport_class(host=base_url or PUBLIC_URL, credentials=Credentials(key or "none"))
         transport._session = _Session(key or "none", timeout)
-        transport._prep_wrapped_messages(DEFAULT_CLIENT_INFO)  # again: its methods are told apart by the session
+        transport._prep_wrapped_messages(
+            DEFAULT_CLIENT_INFO
+        )  # again: its methods are told apart by the session
         self._client = GenerativeServiceClient(transport=transport)
 
     def stream(self, request: Mapping[str, Any]) -> Iterator[Piece]:
