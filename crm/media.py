@@ -26,7 +26,7 @@ from config.api.models import Account
 from crm.media_checking import checked
 from crm.media_content import Content, MediaRefused
 from crm.media_images import for_models
-from crm.models import Contact, MediaFile
+from crm.models import Contact, MediaFile, Message
 from personas.hearing import transcribe
 from personas.models import Persona
 from personas.providers.base import Audio, Picture
@@ -62,7 +62,11 @@ def stored(contact: Contact, data: bytes, kind: str, *, filename: str = "") -> M
     content = checked(data, kind, filename=filename)
     # The row first: an upload that breaks off here is found, and removed, as one that nobody used.
     media = _row(contact, content, kind, filename)
-    default_storage.save(str(media.file.name), ContentFile(content.data))
+    try:
+        default_storage.save(str(media.file.name), ContentFile(content.data))
+    except Exception as error:  # each kind of store has its own
+        log.warning("media file %s could not be stored: %s", media.pk, type(error).__name__)
+        raise MediaRefused(_("The file could not be stored. Please send it again."), reason="store") from None
     return media
 
 
@@ -144,12 +148,11 @@ def _without_query(url: str) -> str:
 
 def let_go(conversation_id: UUID) -> int:
     """Before a talk is deleted: its uploads that are in no other talk are removed soon after."""
-    of_talk = MediaFile.objects.filter(messages__conversation_id=conversation_id)
-    elsewhere = MediaFile.objects.filter(pk__in=of_talk.values("pk"), messages__isnull=False).exclude(
-        messages__conversation_id=conversation_id
-    )
-    leaving = MediaFile.objects.filter(pk__in=of_talk.values("pk"), file__startswith=f"{FOLDER}/")
-    return leaving.exclude(pk__in=elsewhere.values("pk")).update(unused_after=timezone.now())
+    attached = Message.media.through.objects
+    in_talk = attached.filter(message__conversation_id=conversation_id).values("mediafile_id")
+    elsewhere = attached.filter(mediafile_id__in=in_talk).exclude(message__conversation_id=conversation_id)
+    leaving = MediaFile.objects.filter(pk__in=in_talk, file__startswith=f"{FOLDER}/")
+    return leaving.exclude(pk__in=elsewhere.values("mediafile_id")).update(unused_after=timezone.now())
 
 
 # --- Handed out -------------------------------------------------------------------------------

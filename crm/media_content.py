@@ -7,13 +7,14 @@ from django.utils.translation import gettext as _
 
 from crm.models import MediaFile
 
-Reason = Literal["format", "too_large", "content"]
+Reason = Literal["format", "too_large", "store", "content"]
 
 
 class MediaRefused(Exception):  # noqa: N818
     """A file or a reference that is not taken. `message` is for people.
 
-    `reason`: `format` (a kind of file that is not taken), `too_large`, or `content` (everything else).
+    `reason`: `format` (a kind of file that is not taken), `too_large`, `store` (ours,
+    that is away), or `content` (everything else).
     """
 
     def __init__(self, message: str, *, reason: Reason = "content") -> None:

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.errors import ApiError, NotFoundError, TooLargeError
+from config.api.errors import ApiError, NotFoundError, TooLargeError, UnavailableError
 from config.api.handler import error_response
 from config.api.metadata import timestamp
 from config.api.security import capability_page
@@ -82,7 +82,9 @@ class MediaUpload(APIView):
 
 
 def as_api_error(refusal: MediaRefused) -> ApiError:
-    """In the codes that the persona API documents: 413 for size, 400 for everything else."""
+    """In the codes that the persona API documents: 413 for size, 503 for our part, 400 for everything else."""
+    if refusal.reason == "store":
+        return UnavailableError(refusal.message)
     if refusal.reason == "too_large":
         return TooLargeError(refusal.message)
     return ApiError("VALIDATION_ERROR", refusal.message)
