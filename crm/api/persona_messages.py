@@ -143,7 +143,14 @@ async def _stored(received: Received) -> Body:
     message, conversation = received.message, received.conversation
     if message.type == Message.Type.TEXT:
         return {"user_message": message_body(message, conversation)}
-    return {"user_message": await in_database(message_body, message, conversation)}
+    return {"user_message": await in_database(_with_media, received)}
+
+
+def _with_media(received: Received) -> Body:
+    """As it is stored now: a recording was written down meanwhile."""
+    rows = persona_chats.history(received.conversation)
+    message = rows.filter(pk=received.message.pk).first() or received.message
+    return message_body(message, received.conversation)
 
 
 async def _failure(end: replies.Failed, received: Received) -> ApiError:

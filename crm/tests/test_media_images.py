@@ -35,7 +35,15 @@ def test_each_format_stays_what_it_is(kind, mime, extension):
 
 @pytest.mark.parametrize(
     ("kind", "mode"),
-    [("JPEG", "CMYK"), ("JPEG", "L"), ("PNG", "I;16"), ("PNG", "P"), ("PNG", "1"), ("PNG", "LA"), ("WEBP", "RGBA")],
+    [
+        ("JPEG", "CMYK"),
+        ("JPEG", "L"),
+        ("PNG", "I;16"),
+        ("PNG", "P"),
+        ("PNG", "1"),
+        ("PNG", "LA"),
+        ("WEBP", "RGBA"),
+    ],
 )
 def test_each_mode_can_be_drawn(kind, mode):
     assert drawn(picture(kind, mode=mode, colour=0)).width_pixels == 40
