@@ -261,6 +261,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "TalkStatusEnum": "crm.models.Conversation.Status",
+        "ReadStatusEnum": "crm.api.persona_described.STATUSES",
         "PersonaStatusEnum": "personas.models.Persona.Status",
         "ReceivedConversationStatusEnum": "voice.models.ReceivedConversation.Status",
         "UploadTypeEnum": "crm.api.media.UPLOAD_TYPES",

@@ -1,8 +1,8 @@
 """A file fetched from an address that a stranger gave, without being led to anything that is not public.
 
-Off unless RAPPORT_MEDIA_FETCH is on. Over https alone, port 443; the name is resolved once, every address of it
-must be public, and the connection goes to one of those very addresses; no redirects, no cookies, no proxy; a
-cap on bytes and on time (OWASP, Server-Side Request Forgery Prevention).
+Off unless RAPPORT_MEDIA_FETCH is on. Over https alone, port 443; the name is resolved once, every address of
+it must be public, and the connection goes to one of those very addresses; no redirects, no cookies, no proxy;
+a cap on bytes and on time (OWASP, Server-Side Request Forgery Prevention).
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from crm.media_content import MediaRefused
 LONGEST_URL = 2_000
 RESOLVE_SECONDS = 5.0
 PORT = 443
-# What is given out for the internet (RFC 4291 2.4, RFC 3587). Outside lie, besides what is local, the ways to any
-# IPv4 address: NAT64 (64:ff9b::/96) and compatible addresses (::/96). Inside lies 6to4, which is one too.
+# What is given out for the internet (RFC 4291 2.4, RFC 3587). Outside lie, besides what is local, the ways to
+# any IPv4 address: NAT64 (64:ff9b::/96) and compatible addresses (::/96). Inside lies 6to4, which is one too.
 UNICAST = ip_network("2000::/3")
 SIX_TO_FOUR = ip_network("2002::/16")
 # Special by the registry, though this Python calls some of them global: protocols' own (a cloud answers about
@@ -80,7 +80,7 @@ async def _resolved(host: str) -> list[Address]:
 
 
 def _literal(host: str) -> Address:
-    """Raises ValueError for a name. What only inet_aton takes for an address (127.1, 0x7f.1) is one to us too."""
+    """Raises ValueError for a name. What inet_aton alone takes for an address (127.1, 0x7f.1) is one."""
     try:
         return ip_address(host)
     except ValueError:

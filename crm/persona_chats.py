@@ -72,7 +72,7 @@ def chat_of(user: PersonaUser, reference: str) -> Conversation:
     found = chats_of(user).select_related("persona").filter(pk=key).first()
     if found is None:
         raise NoSuchChat
-    found.account, found.contact = user.account, user.contact
+    found.account, found.contact = user.account, contact_of(user)
     return found
 
 

@@ -8,9 +8,11 @@ import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
-from crm import media, persona_chats, turns
+from config.api.threads import in_database, to_its_end
+from crm import media, persona_chats, replies, turns
 from crm.models import Conversation, MediaFile, Message
 from crm.persona_authentication import PersonaUser
+from crm.replies import Running
 from crm.turns import Turn
 
 LONGEST_CLIENT_ID = 1_000  # characters that a program may send
@@ -36,17 +38,33 @@ class Received:
     turn: Turn | None
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    received: Received
+    running: Running
+
+
 def kept_client_id(given: str | None) -> str | None:
     if given is None or len(given) <= KEPT_CLIENT_ID:
         return given or None
     return hashlib.sha256(given.encode()).hexdigest()
 
 
-def receive(user: PersonaUser, conversation_id: str, sent: Sent) -> Received:
-    """One piece of database work. A client id that was stored before gives that same message.
+async def begin(user: PersonaUser, conversation_id: str, sent: Sent) -> Begun:
+    """The stored message, and its reply being written from now on. A caller who leaves stops nothing.
 
     Raises NoSuchChat, InfluencerAway, MediaRefused, and what talk.record_message raises.
     """
+    return await to_its_end(_begun(user, conversation_id, sent))
+
+
+async def _begun(user: PersonaUser, conversation_id: str, sent: Sent) -> Begun:
+    received = await in_database(receive, user, conversation_id, sent)
+    return Begun(received, replies.ensure_reply(received.message.pk, received.turn))
+
+
+def receive(user: PersonaUser, conversation_id: str, sent: Sent) -> Received:
+    """One piece of database work. A client id that was stored before gives that same message."""
     conversation = persona_chats.chat_of(user, conversation_id)
     known = known_message(conversation, sent.client_message_id)
     if known is not None:

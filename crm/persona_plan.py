@@ -9,6 +9,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from crm.briefs import Said
+from crm.persona_senses import UNHEARD
 from personas.providers.base import Act, TurnPlan
 
 WORD = re.compile(r"[^\W\d_]{3,}")
@@ -21,6 +22,9 @@ def plan(brief: Mapping[str, Any], said: Sequence[Said], *, now: datetime) -> Tu
         if not said:
             return TurnPlan(Act.GREET, say=_("Hello. What would you like to talk about?"))
         last = said[-1].text
+        if said[-1].act == UNHEARD:
+            words = _("I cannot listen to recordings here. Please write to me what you said.")
+            return TurnPlan(Act.CLARIFY, say=words)
         return TurnPlan(
             Act.ANSWER,
             say=_without_a_model(brief.get("examples") or (), last),

@@ -130,12 +130,13 @@ def _forget(key: tuple[int, int], running: Running, _task: "asyncio.Task[None]")
         del _running[key]
 
 
-async def stream_reply(message_id: int) -> AsyncIterator[ReplyEvent]:
+async def stream_reply(message_id: int, running: Running | None = None) -> AsyncIterator[ReplyEvent]:
     """What happens to the reply of a stored message, to its end. Leaving early does not stop the reply.
 
-    Ends with Finished, Failed or Nothing. A reply that was complete before is just Finished.
+    Ends with Finished, Failed or Nothing. A reply that was complete before is just Finished; of `running`,
+    which the caller began, all words are told, also when it has ended meanwhile.
     """
-    running = ensure_reply(message_id)
+    running = running or ensure_reply(message_id)
     async for event in follow(running):
         yield event
     if not running.elsewhere:

@@ -1,8 +1,8 @@
 """`/api/v1/chat/conversations` and its second version: a user's chats with influencers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.exceptions import ValidationError as FieldProblem
 from django.db.models import Q
@@ -63,7 +63,8 @@ LIST_PARAMETERS = [
 class ChatList(PersonaView):
     """The first version, with the latest messages of each."""
 
-    body: ClassVar[Callable[[Chat, str], dict[str, Any]]] = staticmethod(chat_body)
+    def shown(self, chat: Chat, user_id: str) -> dict[str, Any]:
+        return chat_body(chat, user_id)
 
     @extend_schema(
         tags=["Persona chat"],
@@ -82,7 +83,7 @@ class ChatList(PersonaView):
         if cursor := query.get("cursor", ""):
             chats = chats.filter(_after(cursor))
         page = persona_chats.looked_at(chats, rows=window.rows)
-        shown = [self.body(chat, user.user_id) for chat in page[: window.limit]]
+        shown = [self.shown(chat, user.user_id) for chat in page[: window.limit]]
         following = _cursor_of(page[window.limit - 1].conversation) if len(page) > window.limit else None
         body = {"conversations": shown, "total": total, "limit": window.limit, "offset": window.offset}
         return private({**body, "next": following})
@@ -121,8 +122,10 @@ def _cursor_of(conversation: Conversation) -> str:
 class InboxList(ChatList):
     """The second version: what is unread, and no messages."""
 
-    body = staticmethod(inbox_body)
     http_method_names = ["get", "head", "options"]
+
+    def shown(self, chat: Chat, user_id: str) -> dict[str, Any]:
+        return inbox_body(chat, user_id)
 
     @extend_schema(
         tags=["Persona chat"],

@@ -36,13 +36,13 @@ class PersonaHistorySerializer(serializers.Serializer):
     next = serializers.CharField(allow_null=True, help_text="Send it as `cursor`; null at the end.")
 
 
-class PreviewSerializer(serializers.Serializer):
+class ChatPreviewSerializer(serializers.Serializer):
     content = serializers.CharField(allow_null=True)
     role = serializers.ChoiceField(choices=ROLES)
     created_at = serializers.DateTimeField()
 
 
-class InboxPreviewSerializer(PreviewSerializer):
+class InboxPreviewSerializer(ChatPreviewSerializer):
     status = serializers.ChoiceField(choices=STATUSES)
     is_read = serializers.BooleanField()
 
@@ -77,14 +77,14 @@ class ConversationSerializer(serializers.Serializer):
 class PersonaChatSerializer(ConversationSerializer):
     influencer = ChatInfluencerSerializer()
     message_count = serializers.IntegerField()
-    last_message = PreviewSerializer(allow_null=True)
+    last_message = ChatPreviewSerializer(allow_null=True)
     recent_messages = PersonaMessageSerializer(many=True, help_text="At most 10, the newest first.")
 
 
 class BegunSerializer(ConversationSerializer):
     influencer = BegunInfluencerSerializer()
     message_count = serializers.IntegerField()
-    last_message = PreviewSerializer(required=False)
+    last_message = ChatPreviewSerializer(required=False)
     recent_messages = PersonaMessageSerializer(many=True, required=False)
 
 

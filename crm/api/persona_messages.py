@@ -29,7 +29,7 @@ from crm.api.persona_sending import sent_in
 from crm.media import MediaRefused
 from crm.models import Message
 from crm.persona_authentication import PersonaUser, authenticate
-from crm.persona_messages import Received, Sent
+from crm.persona_messages import Begun, Received, Sent
 from personas import budget
 
 DEFAULT, MOST = 50, 200
@@ -44,12 +44,12 @@ async def messages(request: HttpRequest, conversation_id: str) -> HttpResponseBa
     if request.method == "GET":
         body = await in_database(_page, request, user, conversation_id)
         return JsonResponse(body, headers={"Cache-Control": "no-store"})
-    received = await _received(user, conversation_id, sent_in(json_body(request)))
+    begun = await _begun(user, conversation_id, sent_in(json_body(request)))
     # In a task of its own: it has the request's facts (its id, its counts) also while a stream is read.
-    answer = asyncio.create_task(_answer(received))
+    answer = asyncio.create_task(_answer(begun.received))
     answer.add_done_callback(_looked_at)
     if wants_events(request):
-        return as_events(_events(request, received, answer))
+        return as_events(_events(request, begun, answer))
     return JsonResponse(await answer, headers={"Cache-Control": "no-store"})
 
 
@@ -99,11 +99,11 @@ def _seq_in(cursor: str, conversation_id: Any) -> int:
 # --- Something to say -------------------------------------------------------------------------
 
 
-async def _received(user: PersonaUser, conversation_id: str, sent: Sent) -> Received:
-    """The stored message, its reply begun: whoever leaves now stops nothing. Raises APIException."""
+async def _begun(user: PersonaUser, conversation_id: str, sent: Sent) -> Begun:
+    """Raises APIException."""
     try:
         with translated():
-            received = await in_database(persona_messages.receive, user, conversation_id, sent)
+            return await persona_messages.begin(user, conversation_id, sent)
     except MediaRefused as error:
         name = "audio_url" if sent.type == Message.Type.AUDIO else "media_urls"
         raise ValidationError({name: [str(error)]}) from None
@@ -111,8 +111,6 @@ async def _received(user: PersonaUser, conversation_id: str, sent: Sent) -> Rece
         raise ValidationError({"content": [str(error)]}) from None
     except talk.TalkError as error:
         raise ConflictError(str(error), details={"conversation_id": conversation_id}) from None
-    replies.ensure_reply(received.message.pk, received.turn)
-    return received
 
 
 async def _answer(received: Received) -> Body:
@@ -145,7 +143,14 @@ async def _stored(received: Received) -> Body:
     message, conversation = received.message, received.conversation
     if message.type == Message.Type.TEXT:
         return {"user_message": message_body(message, conversation)}
-    return {"user_message": await in_database(message_body, message, conversation)}
+    return {"user_message": await in_database(_with_media, received)}
+
+
+def _with_media(received: Received) -> Body:
+    """As it is stored now: a recording was written down meanwhile."""
+    rows = persona_chats.history(received.conversation)
+    message = rows.filter(pk=received.message.pk).first() or received.message
+    return message_body(message, received.conversation)
 
 
 async def _failure(end: replies.Failed, received: Received) -> ApiError:
@@ -160,15 +165,14 @@ async def _failure(end: replies.Failed, received: Received) -> ApiError:
     if end.code == "internal":
         return ApiError("INTERNAL_ERROR", end.message, status_code=500, details=details)
     words = _("No answer could be written right now. Your message is kept; please try again.")
-    wait = RETRY_SECONDS if end.retryable else None
-    return ApiError("SERVICE_UNAVAILABLE", words, status_code=503, details=details, retry_after_seconds=wait)
+    again = RETRY_SECONDS if end.retryable else None
+    return ApiError("SERVICE_UNAVAILABLE", words, status_code=503, details=details, retry_after_seconds=again)
 
 
-async def _events(
-    request: HttpRequest, received: Received, answer: "asyncio.Task[Body]"
-) -> AsyncIterator[bytes]:
-    yield frame("accepted", await _stored(received))
-    async with aclosing(cast(Any, pieces(received.message.pk))) as words:
+async def _events(request: HttpRequest, begun: Begun, answer: "asyncio.Task[Body]") -> AsyncIterator[bytes]:
+    yield frame("accepted", await _stored(begun.received))
+    # Of the reply that was begun: whoever streams misses no word of it, however fast it was.
+    async with aclosing(cast(Any, pieces(begun.received.message.pk, begun.running))) as words:
         async for piece in words:
             yield frame("delta", {"text": piece}) if piece else b": still writing\n\n"
     try:

@@ -159,7 +159,8 @@ async def test_only_https_at_its_own_port_is_followed(resolver, url):
 
 @pytest.mark.usefixtures("no_connections")
 @pytest.mark.parametrize(
-    "addresses", [["10.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["8.8.8.8", "::1"], ["64:ff9b::a00:1"], ["fe80::1%lo"], []]
+    "addresses",
+    [["10.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["8.8.8.8", "::1"], ["64:ff9b::a00:1"], ["fe80::1%lo"], []],
 )
 async def test_a_name_with_one_inner_address_is_refused_whole(resolver, addresses):
     resolver.answers["pictures.example"] = [addresses]

@@ -231,7 +231,7 @@ FAULTS = [
     Behaviour(fault=Fault.ERROR_IN_STREAM),
     Behaviour(fault=Fault.TRUNCATED),
     Behaviour(fault=Fault.INVALID_JSON),
-    Behaviour(fault=Fault.EMPTY),
+    Behaviour(fault=Fault.EMPTY, after_tokens=0),
     Behaviour(fault=Fault.DISCONNECT),
 ]
 

@@ -71,7 +71,9 @@ class HttpServer:
 
     async def serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connection, self._host, self._port, backlog=1024, ssl=self.tls)
+        server = await asyncio.start_server(
+            self._connection, self._host, self._port, backlog=1024, ssl=self.tls
+        )
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopping.wait()
