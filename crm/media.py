@@ -36,8 +36,10 @@ __all__ = [
     "audio_of",
     "claimed",
     "file_signed_in",
+    "keep",
     "let_go",
     "pictures_of",
+    "registered",
     "stored",
     "transcribed",
     "url_of",
@@ -60,17 +62,22 @@ def stored(contact: Contact, data: bytes, kind: str, *, filename: str = "") -> M
     Reads and writes storage: not for an event loop.
     """
     content = checked(data, kind, filename=filename)
-    # The row first: an upload that breaks off here is found, and removed, as one that nobody used.
-    media = _row(contact, content, kind, filename)
+    media = registered(contact, content, kind, filename=filename)
+    keep(media, content)
+    return media
+
+
+def keep(media: MediaFile, content: Content) -> None:
+    """Into storage: not for an event loop. Raises MediaRefused."""
     try:
         default_storage.save(str(media.file.name), ContentFile(content.data))
     except Exception as error:  # each kind of store has its own
         log.warning("media file %s could not be stored: %s", media.pk, type(error).__name__)
         raise MediaRefused(_("The file could not be stored. Please send it again."), reason="store") from None
-    return media
 
 
-def _row(contact: Contact, content: Content, kind: str, filename: str) -> MediaFile:
+def registered(contact: Contact, content: Content, kind: str, *, filename: str = "") -> MediaFile:
+    """The row, before its file: an upload that breaks off between is removed as one that nobody used."""
     media = MediaFile(
         account_id=contact.account_id,
         contact=contact,

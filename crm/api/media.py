@@ -30,17 +30,18 @@ from personas.rate_limits import PersonaThrottle
 
 # Of a multipart body beside the file itself.
 AROUND_THE_FILE_BYTES = 64 * 1024
+UPLOAD_TYPES = [("image", "Image"), ("audio", "Audio")]
 
 
 class MediaUploadSerializer(serializers.Serializer):
     file = serializers.FileField(max_length=300, allow_empty_file=True)
-    type = serializers.ChoiceField(choices=[MediaFile.Kind.IMAGE, MediaFile.Kind.AUDIO])
+    type = serializers.ChoiceField(choices=UPLOAD_TYPES)
 
 
 class UploadedMediaSerializer(serializers.Serializer):
     url = serializers.URLField(help_text="Opens the file for some minutes. Keep the storage key instead.")
     storage_key = serializers.CharField(help_text="What messages name the file by.")
-    type = serializers.ChoiceField(choices=[MediaFile.Kind.IMAGE, MediaFile.Kind.AUDIO])
+    type = serializers.ChoiceField(choices=UPLOAD_TYPES)
     size = serializers.IntegerField(help_text="Bytes, as stored: pictures are drawn anew.")
     mime_type = serializers.CharField()
     duration_seconds = serializers.IntegerField(allow_null=True, help_text="Of a recording, rounded up.")
@@ -82,7 +83,7 @@ class MediaUpload(APIView):
 
 
 def as_api_error(refusal: MediaRefused) -> ApiError:
-    """In the codes that the persona API documents: 413 for size, 503 for our part, 400 for everything else."""
+    """In the codes that the persona API documents: 413 for size, 503 for our part, else 400."""
     if refusal.reason == "store":
         return UnavailableError(refusal.message)
     if refusal.reason == "too_large":

@@ -1,9 +1,9 @@
 """Gemini by google-generativeai: text, pictures, recordings and vectors.
 
-Options of an entry in settings.PROVIDERS: API_KEY, BASE_URL (another host), MODEL, EMBEDDING_MODEL, MAX_TOKENS
-(of one reply), TEMPERATURE (instead of the persona's), THINKING_TOKENS (room for what a model thinks before it
-speaks, which the vendor counts as part of the reply), CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT (seconds).
-API: ai.google.dev/api/generate-content.
+Options of an entry in settings.PROVIDERS: API_KEY, BASE_URL (another host), MODEL, EMBEDDING_MODEL,
+TRANSCRIPTION_MODEL, MAX_TOKENS (of one reply), TEMPERATURE (instead of the persona's), THINKING_TOKENS (room
+for what a model thinks before it speaks, which the vendor counts as part of the reply), CONNECT_TIMEOUT,
+READ_TIMEOUT, TOTAL_TIMEOUT (seconds). API: ai.google.dev/api/generate-content.
 """
 
 import math

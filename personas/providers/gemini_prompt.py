@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from personas.providers.base import Audio, Prompt, Turn
+from personas.providers.base import Audio, Picture, Prompt, Turn
 from personas.providers.messages import passages, turn_instruction
 
 Part = dict[str, Any]
@@ -43,9 +43,13 @@ def contents_of(prompt: Prompt) -> list[dict[str, Any]]:
 
 
 def _parts(turn: Turn) -> list[Part]:
-    attached = [_inline(one.mime, one.data) for one in (*turn.pictures, *turn.audio)]
+    attached = [_inline(one.mime, one.data) for one in _attached(turn)]
     # An empty text is refused; a picture needs none.
     return [{"text": turn.text}, *attached] if turn.text or not attached else attached
+
+
+def _attached(turn: Turn) -> list[Picture | Audio]:
+    return [*turn.pictures, *turn.audio]
 
 
 def _inline(mime: str, data: bytes) -> Part:

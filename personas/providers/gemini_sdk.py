@@ -16,10 +16,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import google.generativeai as genai
     from google.ai.generativelanguage import GenerativeServiceClient
-    from google.auth.api_key import Credentials
     from google.ai.generativelanguage_v1beta.services.generative_service.transports.rest import (
         DEFAULT_CLIENT_INFO,
     )
+    from google.auth.api_key import Credentials
 
 PUBLIC_URL = "https://generativelanguage.googleapis.com"
 
@@ -47,18 +47,18 @@ class GeminiSdk:
     def __init__(self, base_url: str, key: str, timeout: tuple[float, float]) -> None:
         # The SDK wants a key, also for a local server that needs none.
         transport_class: Any = GenerativeServiceClient.get_transport_class("rest")
-        transport = transport_class(host=base_url or PUBLIC_URL, credentials=Credentials(key or "none"))
+        credentials = Credentials(key or "none")  # type: ignore[no-untyped-call]
+        transport = transport_class(host=base_url or PUBLIC_URL, credentials=credentials)
         transport._session = _Session(key or "none", timeout)
-        transport._prep_wrapped_messages(
-            DEFAULT_CLIENT_INFO
-        )  # again: its methods are told apart by the session
+        # Again: it tells its methods apart by the session.
+        transport._prep_wrapped_messages(DEFAULT_CLIENT_INFO)
         self._client = GenerativeServiceClient(transport=transport)
 
     def stream(self, request: Mapping[str, Any]) -> Iterator[Piece]:
         """The reply in pieces. `request` is in the API's own words (ai.google.dev/api/generate-content)."""
         asked = genai.protos.GenerateContentRequest(request)
         # No retries of its own: the persona's chain decides what is tried next.
-        chunks = self._client.stream_generate_content(asked, retry=None)
+        chunks: Any = self._client.stream_generate_content(asked, retry=None)
         try:
             for chunk in chunks:
                 yield _piece(chunk)

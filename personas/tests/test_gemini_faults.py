@@ -94,9 +94,10 @@ async def test_a_reply_that_breaks_in_the_middle(gemini, fault, code):
 NOTHING_AT_ALL = {Fault.NO_FINISH, Fault.INVALID_UTF8, Fault.TRUNCATED, Fault.UNFINISHED}
 
 
-@pytest.mark.parametrize(
-    ("fault", "code"), [one for one in INSIDE_THE_STREAM if one[0] not in NOTHING_AT_ALL]
-)
+SAID_NOTHING = [one for one in INSIDE_THE_STREAM if one[0] not in NOTHING_AT_ALL]
+
+
+@pytest.mark.parametrize(("fault", "code"), SAID_NOTHING)
 async def test_the_same_before_the_first_word(gemini, fault, code):
     said, error = await failing(gemini, Behaviour(reply=WORDS, fault=fault, after_tokens=0))
     assert said == ""
