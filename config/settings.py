@@ -265,7 +265,6 @@ SPECTACULAR_SETTINGS = {
         "UploadTypeEnum": ["image", "audio"],
         "PersonaStatusEnum": "personas.models.Persona.Status",
         "ReceivedConversationStatusEnum": "voice.models.ReceivedConversation.Status",
-        "UploadTypeEnum": "crm.api.media.UPLOAD_TYPES",
         **SCHEMA_NAMES,
     },
     "POSTPROCESSING_HOOKS": [

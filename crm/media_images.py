@@ -57,7 +57,18 @@ def for_models(data: bytes, mime: str) -> Picture:
         return Picture(data, mime)
     with _place():
         content = _drawn(data, MODEL_SIDE)
+        if len(content.data) > SMALL_ENOUGH_BYTES:
+            content = _as_jpeg(content)
     return Picture(content.data, content.mime)
+
+
+def _as_jpeg(content: Content) -> Content:
+    """A photograph in a format for drawings is several times as large. What was see-through becomes white."""
+    with Image.open(BytesIO(content.data), formats=list(FORMATS)) as image:
+        seen = image.convert("RGBA")
+    paper = Image.new("RGB", seen.size, "white")
+    paper.paste(seen, mask=seen.getchannel("A"))
+    return _written(paper, "JPEG")
 
 
 class _place:  # noqa: N801 (used like a function)

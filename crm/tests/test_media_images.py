@@ -180,3 +180,14 @@ def test_a_model_gets_no_more_than_it_looks_at(monkeypatch):
 def test_a_small_picture_goes_to_the_model_as_it_is():
     data = picture("PNG")
     assert for_models(data, "image/png").data == data
+
+
+def test_a_photograph_as_a_png_goes_to_the_model_as_a_jpeg(monkeypatch):
+    monkeypatch.setattr(media_images, "SMALL_ENOUGH_BYTES", 1000)
+    noise = Image.effect_noise((400, 300), 80).convert("RGBA")
+    noise.putalpha(0)
+    out = BytesIO()
+    noise.save(out, "PNG")
+    shown = for_models(out.getvalue(), "image/png")
+    assert shown.mime == "image/jpeg"
+    assert Image.open(BytesIO(shown.data)).getpixel((0, 0)) == (255, 255, 255)
