@@ -11,6 +11,7 @@ from crm import fetching, media_fetching
 from crm.media_content import MediaRefused
 from crm.models import MediaFile
 from crm.tests.media_samples import HTML, picture
+from crm.tests.persona_chatting import Talker
 from tests.factories import make_contact
 from tests.fakes.web_server import Page, WebServer
 
@@ -278,3 +279,48 @@ async def test_what_was_fetched_is_looked_into(ada, web, settings):
     with pytest.raises(MediaRefused, match="format"):
         await media_fetching.own_references(ada, [web.url], "image")
     assert not await MediaFile.objects.aexists()
+
+
+# --- Over the persona API -----------------------------------------------------------------------
+@pytest.fixture
+def alice(transactional_db, flushed_layer, signed_tokens):
+    return Talker("alice")
+
+
+def showing(web, **fields):
+    return {"message_type": "image", "media_urls": [web.url], **fields}
+
+
+async def test_a_message_may_name_a_picture_elsewhere_when_that_is_on(alice, web, settings):
+    settings.MEDIA_FETCH = True
+    web.page = Page(body=picture())
+    chat = await alice.begin()
+    body = showing(web, client_message_id="once")
+    answers = [await alice.send(chat, body) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert len(answers[0].json()["user_message"]["media_urls"]) == 1
+    assert len(web.requests) == 1, "the same message again fetches nothing"
+
+
+async def test_while_it_is_off_such_a_message_is_refused(alice, web):
+    chat = await alice.begin()
+    answer = await alice.send(chat, showing(web))
+    assert (answer.status_code, answer.json()["error"]) == (422, "validation_error")
+    assert web.requests == []
+
+
+async def test_nothing_is_fetched_for_anothers_chat(alice, web, settings):
+    settings.MEDIA_FETCH = True
+    chat = await Talker("bob").begin()
+    assert (await alice.send(chat, showing(web))).status_code == 404
+    assert web.requests == []
+
+
+async def test_what_cannot_be_fetched_is_said_and_nothing_is_stored(alice, web, settings):
+    settings.MEDIA_FETCH = True
+    web.page = Page(status=404, body=b"SECRET")
+    chat = await alice.begin(greeting="")
+    answer = await alice.send(chat, showing(web))
+    assert answer.status_code == 422
+    assert "could not be fetched" in answer.json()["message"]
+    assert (await alice.history(chat)).json()["total"] == 0
