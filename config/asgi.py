@@ -33,6 +33,7 @@ MODEL_BOUND = (
     r"/interview/(?:process|kb-training)",  # waits for workers
     rf"/chat/{UUID}/send",
     r"/api/v1/chat/conversations/[^/]+/messages",
+    r"/personas/[^/]+/say",
     r"/api/v1/knowledge/ask",
     r"/knowledge/ask/stream",
     r"/upload_docs",  # waits for the readers of what was uploaded

@@ -9,6 +9,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -130,9 +131,17 @@ class _Pinned(AbstractResolver):
         return None
 
 
+class _Brief(aiohttp.TCPConnector):
+    """One connection for one answer: it is cut after it, and no goodbye of a stranger's is waited for."""
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        protocol.abort()
+        super()._release(key, protocol, should_close=True)
+
+
 def connector(addresses: Sequence[Address]) -> aiohttp.TCPConnector:
     """Connects to these addresses and to no other."""
-    return aiohttp.TCPConnector(resolver=_Pinned(addresses), use_dns_cache=False, limit=1)
+    return _Brief(resolver=_Pinned(addresses), use_dns_cache=False, limit=1)
 
 
 async def _body(url: str, addresses: Sequence[Address], most_bytes: int) -> bytes:
@@ -144,19 +153,9 @@ async def _body(url: str, addresses: Sequence[Address], most_bytes: int) -> byte
     ) as session:
         headers = {"Accept": "image/*, audio/*", "Accept-Encoding": "identity", "User-Agent": "Rapport"}
         async with session.get(url, allow_redirects=False, headers=headers) as response:
-            try:
-                if response.status != 200:
-                    raise _cannot_be_fetched()
-                return await _read(response, most_bytes)
-            finally:
-                _hang_up(response)
-
-
-def _hang_up(response: aiohttp.ClientResponse) -> None:
-    """What was not read to its end is not waited for, nor is a polite goodbye."""
-    connection = response.connection
-    if connection is not None and connection.transport is not None:
-        connection.transport.abort()
+            if response.status != 200:
+                raise _cannot_be_fetched()
+            return await _read(response, most_bytes)
 
 
 async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:

@@ -38,6 +38,7 @@ __all__ = [
     "file_signed_in",
     "keep",
     "let_go",
+    "path_of",
     "pictures_of",
     "registered",
     "stored",
@@ -172,8 +173,17 @@ def url_of(media: MediaFile) -> str:
         named = {"ResponseContentDisposition": disposition_of(media), "ResponseContentType": media.mime}
         seconds = settings.MEDIA_URL_SECONDS
         return str(default_storage.url(str(media.file.name), parameters=named, expire=seconds))  # type: ignore[call-arg]
+    return _files_address() + _token_of(media)
+
+
+def path_of(media: MediaFile) -> str:
+    """The same on this installation's own host: our pages show nothing of another."""
+    return reverse("media-file", args=[_token_of(media)])
+
+
+def _token_of(media: MediaFile) -> str:
     until = int(timezone.now().timestamp()) + settings.MEDIA_URL_SECONDS
-    return _files_address() + signing.dumps([str(media.pk), until], salt=SALT)
+    return signing.dumps([str(media.pk), until], salt=SALT)
 
 
 def is_in_s3() -> bool:

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from crm import persona_pages
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
@@ -9,6 +10,7 @@ from crm.api.media import MediaUpload, media_file
 from crm.api.persona_chats import ChatDetail, ChatList, ChatRead, InboxList
 from crm.api.persona_messages import messages
 from crm.api.persona_messages_described import PersonaMessagesView
+from crm.api.persona_ticket import PageTicket
 from crm.api.ratings import MessageRating
 from crm.api.sessions import SessionCreate, SessionExtend, SessionRevoke, SessionValidate, UserSessions
 from crm.api.talk_search import TalkSearch
@@ -33,6 +35,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{CHAT}/messages", messages, name="persona-messages"),  # type: ignore[arg-type]
     path("api/v1/media/upload", MediaUpload.as_view(), name="media-upload"),
     path("api/v1/media/files/<str:token>", media_file, name="media-file"),
+    path("api/v1/chat/ticket", PageTicket.as_view(), name="persona-ticket"),
+    path("personas/", persona_pages.catalogue, name="persona-catalogue"),
+    path("personas/enter", persona_pages.enter, name="persona-enter"),
+    path("personas/<str:slug>/", persona_pages.chat, name="persona-page"),
+    path("personas/<str:slug>/say", persona_pages.say, name="persona-say"),  # type: ignore[arg-type]
     path("assistant/", assistant, name="assistant"),
     path("assistant/ask", ask, name="assistant-ask"),
     path("assistant/<uuid:conversation_id>", assistant, name="assistant-talk"),
