@@ -53,7 +53,7 @@ def _who_of(ticket: str) -> tuple[str, str] | None:
 
 
 def page_user(request: HttpRequest, user: Any) -> PersonaUser | None:
-    """Of this session; None for a stranger. `user` is Django's. Raises PermissionDenied for the deactivated."""
+    """Of this session; None for a stranger. `user` is Django's. Raises PermissionDenied (deactivated)."""
     if who := request.session.get(SESSION_KEY):
         return known_user(TokenUser(*who))
     if user.is_active and user.is_staff and user.has_perm(WATCHING):

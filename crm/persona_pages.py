@@ -6,6 +6,7 @@ Without JavaScript a chat is a transcript with a form; with it the reply comes a
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 
@@ -129,15 +130,19 @@ async def _begun(request: HttpRequest, user: PersonaUser, persona: Persona) -> B
         if not files:
             talk.checked_text(text)
         conversation = await in_database(persona_chats.open_chat, user, persona.shown_id)
-        kind = (
-            (Message.Type.MULTIMODAL if text.strip() else Message.Type.IMAGE) if files else Message.Type.TEXT
-        )
-        sent = Sent(type=kind, text=text, client_message_id=client_id, media=files)
+        user = replace(user, contact=conversation.contact)  # who may have been made just now
+        sent = Sent(type=_type_of(text, files), text=text, client_message_id=client_id, media=files)
         return await persona_messages.begin(user, str(conversation.pk), sent)
     except (MediaRefused, persona_chats.InfluencerAway, talk.TalkError, APIException) as error:
         raise NotTakenError(str(error)) from None
     except (persona_chats.NoSuchInfluencer, persona_chats.NoSuchChat):
         raise NotTakenError(_("This influencer cannot be talked with yet.")) from None
+
+
+def _type_of(text: str, files: tuple[str, ...]) -> str:
+    if not files:
+        return Message.Type.TEXT
+    return Message.Type.MULTIMODAL if text.strip() else Message.Type.IMAGE
 
 
 async def _uploaded(request: HttpRequest, user: PersonaUser) -> tuple[str, ...]:

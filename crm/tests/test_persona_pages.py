@@ -67,6 +67,7 @@ async def say(client, text="", slug="tomasz", *, stream=True, file=None, **field
 
 
 async def frames(answer):
+    assert answer.status_code == 200, answer.content
     whole = b"".join([part async for part in answer.streaming_content]).decode()
     return [
         (lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: ")))
@@ -182,8 +183,7 @@ def test_a_persona_that_is_not_there_is_a_404(staff, slug):
 
 async def test_a_message_is_answered_as_it_is_written(alice):
     events = await frames(await say(alice, "Hello <b>you</b>", client_message_id="one"))
-    assert [name for name, _ in events][0] == "accepted"
-    assert [name for name, _ in events][-1] == "done"
+    assert (events[0][0], events[-1][0]) == ("accepted", "done")
     assert "Hello &lt;b&gt;you&lt;/b&gt;" in events[0][1]["html"]
     assert "No AI model" in events[-1][1]["html"]
     page = await in_database(lambda: alice.get("/personas/tomasz/").content.decode())
