@@ -262,9 +262,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TalkStatusEnum": "crm.models.Conversation.Status",
         "ReadStatusEnum": "crm.api.persona_described.STATUSES",
-        "UploadTypeEnum": ["image", "audio"],
         "PersonaStatusEnum": "personas.models.Persona.Status",
         "ReceivedConversationStatusEnum": "voice.models.ReceivedConversation.Status",
+        "UploadTypeEnum": "crm.api.media.UPLOAD_TYPES",
         **SCHEMA_NAMES,
     },
     "POSTPROCESSING_HOOKS": [

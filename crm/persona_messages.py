@@ -11,9 +11,8 @@ from uuid import UUID
 from django.conf import settings
 
 from config.api.threads import in_database, to_its_end
-from crm import media, persona_chats, replies, turns
-from crm.media_fetching import own_references
-from crm.models import Contact, Conversation, MediaFile, Message
+from crm import media, media_fetching, persona_chats, replies, turns
+from crm.models import Conversation, MediaFile, Message
 from crm.persona_authentication import PersonaUser
 from crm.replies import Running
 from crm.turns import Turn
@@ -62,30 +61,23 @@ async def begin(user: PersonaUser, conversation_id: str, sent: Sent) -> Begun:
 
 
 async def _begun(user: PersonaUser, conversation_id: str, sent: Sent) -> Begun:
-    sent = await _with_fetched(user, conversation_id, sent)
+    if sent.media and settings.MEDIA_FETCH:
+        sent = await _fetched(user, conversation_id, sent)
     received = await in_database(receive, user, conversation_id, sent)
     return Begun(received, replies.ensure_reply(received.message.pk, received.turn))
 
 
-async def _with_fetched(user: PersonaUser, conversation_id: str, sent: Sent) -> Sent:
-    """With uploads of the user in the place of what lies elsewhere on the web, where that is on."""
-    if not (sent.media and settings.MEDIA_FETCH):
+async def _fetched(user: PersonaUser, conversation_id: str, sent: Sent) -> Sent:
+    """With foreign addresses fetched, for a message that is new and whose chat is the user's own."""
+    conversation = await in_database(persona_chats.chat_of, user, conversation_id)
+    if await in_database(known_message, conversation, sent.client_message_id) is not None:
         return sent
-    contact = await in_database(_new_from, user, conversation_id, sent)
-    if contact is None:
-        return sent
-    return replace(sent, media=tuple(await own_references(contact, sent.media, _kind(sent))))
+    media_keys = await media_fetching.own_references(conversation.contact, sent.media, _kind_of(sent))
+    return replace(sent, media=tuple(media_keys))
 
 
-def _new_from(user: PersonaUser, conversation_id: str, sent: Sent) -> Contact | None:
-    """Whose chat it is; None for a message that was stored before: nothing is fetched for it again."""
-    conversation = persona_chats.chat_of(user, conversation_id)
-    known = known_message(conversation, sent.client_message_id)
-    return conversation.contact if known is None else None
-
-
-def _kind(sent: Sent) -> str:
-    return MediaFile.Kind.AUDIO if sent.type == Message.Type.AUDIO else MediaFile.Kind.IMAGE
+def _kind_of(sent: Sent) -> str:
+    return str(MediaFile.Kind.AUDIO if sent.type == Message.Type.AUDIO else MediaFile.Kind.IMAGE)
 
 
 def receive(user: PersonaUser, conversation_id: str, sent: Sent) -> Received:
@@ -96,7 +88,7 @@ def receive(user: PersonaUser, conversation_id: str, sent: Sent) -> Received:
         return Received(conversation, known, None)
     if conversation.persona is not None:
         persona_chats.refuse_away(conversation.persona)
-    files = media.claimed(conversation.contact, sent.media, _kind(sent)) if sent.media else []
+    files = media.claimed(conversation.contact, sent.media, _kind_of(sent)) if sent.media else []
     message, turn = turns.take(
         conversation, sent.text, kept_client_id(sent.client_message_id), media=files, type=sent.type
     )

@@ -162,7 +162,10 @@ async def _uploaded(request: HttpRequest, user: PersonaUser) -> tuple[str, ...]:
 def _refused(request: HttpRequest, persona: Persona, refusal: NotTakenError) -> HttpResponseBase:
     if wants_events(request):
         return JsonResponse({"message": str(refusal)}, status=400)
-    values = {"problem": str(refusal), "text": request.POST.get("text", "")[: talk.LONGEST_TEXT]}
+    values: dict[str, Any] = {
+        "problem": str(refusal),
+        "text": request.POST.get("text", "")[: talk.LONGEST_TEXT],
+    }
     values |= {"persona": persona, "theme": theme_of(request.COOKIES)}
     return render(request, "crm/persona_refused.html", values, status=400)
 

@@ -11,6 +11,7 @@ from crm.api.persona_chats import ChatDetail, ChatList, ChatRead, InboxList
 from crm.api.persona_messages import messages
 from crm.api.persona_messages_described import PersonaMessagesView
 from crm.api.persona_ticket import PageTicket
+from crm.api.persona_tickets import InboxTicket
 from crm.api.ratings import MessageRating
 from crm.api.sessions import SessionCreate, SessionExtend, SessionRevoke, SessionValidate, UserSessions
 from crm.api.talk_search import TalkSearch
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/chat/messages/<int:message_id>/rating", MessageRating.as_view(), name="chat-rating"),
     path("api/v1/chat/conversations", ChatList.as_view(), name="persona-chats"),
     path("api/v2/chat/conversations", InboxList.as_view(), name="persona-inbox"),
+    path("api/v1/chat/ws/ticket", InboxTicket.as_view(), name="persona-inbox-ticket"),
     path(CHAT, ChatDetail.as_view(), name="persona-chat"),
     path(f"{CHAT}/read", ChatRead.as_view(), name="persona-chat-read"),
     path(f"{CHAT}/messages", messages, name="persona-messages"),  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from config.api.documented_values import private
 from config.api.errors import ApiError, NotFoundError
 from config.api.metadata import timestamp
 from config.api.pagination import concrete_field, make_cursor, read_cursor
-from crm import persona_chats
+from crm import persona_chats, persona_news
 from crm.api import persona_described as described
 from crm.api.persona_bodies import begun_body, chat_body, inbox_body
 from crm.models import Conversation
@@ -170,4 +170,5 @@ class ChatRead(PersonaView):
             conversation = persona_chats.chat_of(persona_user(request), conversation_id)
         persona_chats.mark_read(conversation)
         read_at = timestamp(conversation.read_at)
+        persona_news.tell_from_sync(conversation, persona_news.READ, read_at=read_at)
         return private({"id": str(conversation.pk), "unread_count": 0, "last_read_at": read_at})
