@@ -105,7 +105,7 @@ async def say(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The form: `text`, `client_message_id`, and a `picture` or none."""
     user = await in_database(page_user, request, await request.auser())
     if user is None:
-        return HttpResponse(status=404)
+        return HttpResponse(status=403)
     if request.method != "POST":
         return HttpResponse(status=405, headers={"Allow": "POST"})
     persona = await in_database(persona_called, slug)

@@ -30,7 +30,7 @@ from personas.rate_limits import PersonaThrottle
 
 # Of a multipart body beside the file itself.
 AROUND_THE_FILE_BYTES = 64 * 1024
-UPLOAD_TYPES = [str(MediaFile.Kind.IMAGE), str(MediaFile.Kind.AUDIO)]
+UPLOAD_TYPES = [("image", "Image"), ("audio", "Audio")]
 
 
 class MediaUploadSerializer(serializers.Serializer):

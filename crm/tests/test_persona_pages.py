@@ -246,7 +246,7 @@ async def test_a_persona_that_comes_soon_does_not_answer(alice):
 
 
 async def test_a_stranger_says_nothing(client):
-    assert (await say(client, "Hello")).status_code == 404
+    assert (await say(client, "Hello")).status_code == 403
     assert not await Conversation.objects.aexists()
 
 
