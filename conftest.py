@@ -31,6 +31,7 @@ os.environ.update(
 )
 for name in (
     "OPENAI_API_KEY",
+    "GEMINI_API_KEY",
     "LYZR_API_KEY",
     "LYZR_AGENT_ID",
     "TWILIO_ACCOUNT_SID",
@@ -51,7 +52,7 @@ for name in (
 django.setup()
 # Nor may the parallel workers inherit it: they would read the settings of this process before their own.
 del os.environ["DJANGO_SETTINGS_MODULE"]
-pytest_plugins = ["config.api.tests.connections", "tests.fakes.lyzr_fixtures"]
+pytest_plugins = ["config.api.tests.connections", "tests.fakes.lyzr_fixtures", "tests.fakes.gemini_fixtures"]
 
 
 def redis_server() -> str:

@@ -20,7 +20,7 @@ from config.system import figures
 from config.system.origins import NoSuchSocket, OurPagesOnly
 from config.system.plain_http import PlainHttp
 from config.system.waiting_http import WaitingHttp
-from crm.routing import websocket_urlpatterns
+from crm.routing import BY_TICKET, websocket_urlpatterns
 
 # Views that wait for a model (they are `async def`) run on the event loop; every other path runs on a
 # pool thread the WSGI way, which is about twice as fast. A test holds the views to this list.
@@ -32,6 +32,8 @@ MODEL_BOUND = (
     r"/chat/(?:interview|agent)/send/stream",
     r"/interview/(?:process|kb-training)",  # waits for workers
     rf"/chat/{UUID}/send",
+    r"/api/v1/chat/conversations/[^/]+/messages",
+    r"/personas/[^/]+/say",
     r"/api/v1/knowledge/ask",
     r"/knowledge/ask/stream",
     r"/upload_docs",  # waits for the readers of what was uploaded
@@ -64,9 +66,6 @@ class Http:
             figures.count(status=status, milliseconds=(now - started) * 1000, at=now)
 
 
-application = ProtocolTypeRouter(
-    {
-        "http": Http(),
-        "websocket": OurPagesOnly(URLRouter([*websocket_urlpatterns, re_path(r"", NoSuchSocket.as_asgi())])),
-    }
-)
+SOCKETS = URLRouter([*websocket_urlpatterns, re_path(r"", NoSuchSocket.as_asgi())])
+
+application = ProtocolTypeRouter({"http": Http(), "websocket": OurPagesOnly(SOCKETS, by_ticket=BY_TICKET)})

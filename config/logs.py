@@ -4,9 +4,13 @@ import logging
 import re
 
 SECRETS = (
-    # Capability paths: /i/<token>, /u/<token>, /sessions/validate/<token>, /s3/signed/<token>, /t/<token>
+    # Capability paths: /i/<token>, /u/<token>, /sessions/validate/<token>, /s3/signed/<token>, /t/<token>,
+    # /api/v1/media/files/<token>
     (
-        re.compile(r"(/(?:i|u|t|sessions/(?:validate|extend|revoke)|s3/signed)/)[A-Za-z0-9_:\-]{8,}"),
+        re.compile(
+            r"(/(?:i|u|t|sessions/(?:validate|extend|revoke)|s3/signed|api/v1/media/files)/)"
+            r"[A-Za-z0-9_:\-]{8,}"
+        ),
         r"\1…",
     ),
     (

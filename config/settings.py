@@ -9,6 +9,9 @@ from config.api.marketing_words import SCHEMA_NAMES
 from config.databases import database_from_url
 from config.env import from_process, host_in, kept_secret
 from config.looks import UNFOLD as UNFOLD
+from config.media_settings import *  # noqa: F403 (each is a setting)
+from config.model_settings import *  # noqa: F403 (each is a setting)
+from config.persona_settings import *  # noqa: F403 (each is a setting)
 from config.sockets import redis_socket
 from config.voice_settings import *  # noqa: F403 (each is a setting)
 
@@ -189,7 +192,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Files --------------------------------------------------------------------------------
-MEDIA_ROOT = DATA_DIR / "files"
+MEDIA_ROOT = ENV.folder("MEDIA_UPLOAD_DIR", DATA_DIR / "files")
 MEDIA_URL = ""  # nothing is served by path: downloads are views that check who asks
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -198,7 +201,8 @@ AWS_STORAGE_BUCKET_NAME = ENV.text("AWS_S3_BUCKET")
 AWS_ACCESS_KEY_ID = ENV.text("AWS_ACCESS_KEY_ID") or None
 AWS_SECRET_ACCESS_KEY = ENV.text("AWS_SECRET_ACCESS_KEY") or None
 AWS_S3_REGION_NAME = ENV.text("AWS_REGION", "us-east-1")
-AWS_S3_ENDPOINT_URL = ENV.url("AWS_S3_ENDPOINT_URL", schemes=("http", "https")) or None
+_S3_ENDPOINT = ENV.url("S3_ENDPOINT", schemes=("http", "https"))  # as the persona API calls it
+AWS_S3_ENDPOINT_URL = ENV.url("AWS_S3_ENDPOINT_URL", _S3_ENDPOINT, schemes=("http", "https")) or None
 AWS_QUERYSTRING_EXPIRE = 300  # seconds a presigned download lives
 AWS_DEFAULT_ACL = None
 AWS_S3_FILE_OVERWRITE = True  # our keys carry ids: writing one again must not make a second object
@@ -257,8 +261,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "TalkStatusEnum": "crm.models.Conversation.Status",
+        "ReadStatusEnum": "crm.api.persona_described.STATUSES",
         "PersonaStatusEnum": "personas.models.Persona.Status",
         "ReceivedConversationStatusEnum": "voice.models.ReceivedConversation.Status",
+        "UploadTypeEnum": "crm.api.media.UPLOAD_TYPES",
         **SCHEMA_NAMES,
     },
     "POSTPROCESSING_HOOKS": [
@@ -287,46 +293,6 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
-
-# --- Models and money -----------------------------------------------------------------------
-# Works like DATABASES: one entry per place that answers. A compatible server (Ollama, vLLM, Azure …)
-# is one more entry with a base URL and no code. An account's own key (ProviderCredential) wins.
-OPENAI_API_KEY = ENV.text("OPENAI_API_KEY")
-PROVIDERS: dict[str, dict[str, Any]] = {
-    "offline": {"BACKEND": "personas.providers.offline.OfflineProvider"},
-    # Without a key of the installation, an account's own key may still use this entry.
-    "openai": {
-        "BACKEND": "personas.providers.openai.OpenAIProvider",
-        "API_KEY": OPENAI_API_KEY,
-        "BASE_URL": ENV.url("OPENAI_BASE_URL", schemes=("http", "https")),
-        "MODEL": ENV.text("OPENAI_MODEL", "gpt-4o-mini"),
-        "EMBEDDING_MODEL": ENV.text("OPENAI_EMBEDDING_MODEL", "text-embedding-3-small"),
-        "CONNECT_TIMEOUT": 5,  # seconds
-        "READ_TIMEOUT": 30,  # seconds between two pieces of a stream
-        "TOTAL_TIMEOUT": 120,  # seconds
-    },
-    # Agents that live at Lyzr; used only by a chain that names it, and by collections that go there too.
-    "lyzr": {
-        "BACKEND": "personas.providers.lyzr.LyzrProvider",
-        "API_KEY": ENV.text("LYZR_API_KEY"),
-        "BASE_URL": ENV.url("LYZR_AGENT_URL", schemes=("http", "https")),
-        "RAG_URL": ENV.url("LYZR_RAG_URL", schemes=("http", "https")),
-        "MODEL": ENV.text("LYZR_AGENT_ID"),
-        "USER_ID": "",  # an account's calls carry its slug
-        "CONNECT_TIMEOUT": 5,  # seconds
-        "READ_TIMEOUT": 60,  # seconds: an agent may look things up before its first word
-        "TOTAL_TIMEOUT": 120,  # seconds
-    },
-}
-# A persona that names no chain speaks through these, in this order.
-DEFAULT_PROVIDER_CHAIN = ENV.words("RAPPORT_PROVIDERS") or (
-    ["openai", "offline"] if OPENAI_API_KEY else ["offline"]
-)
-# What an account without a budget of its own may use of models in one UTC day; 0 is no limit.
-DAILY_TOKENS = ENV.whole("RAPPORT_DAILY_TOKENS", 0)
-DAILY_USD = ENV.whole("RAPPORT_DAILY_USD", 0)
-# The provider whose embeddings new collections get; empty means keyword search alone.
-EMBEDDING_PROVIDER = ENV.text("RAPPORT_EMBEDDINGS", "openai" if OPENAI_API_KEY else "")
 
 # --- How lower apps act through higher ones (docs/architecture.md) ---------------------------
 CHANNELS = {"email": "campaigns.email_channel.EmailChannel"}
@@ -395,6 +361,5 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-SILENCED_SYSTEM_CHECKS = [
-    "security.W008",  # SECURE_SSL_REDIRECT: the proxy that ends TLS redirects
-]
+# SECURE_SSL_REDIRECT: the proxy that ends TLS redirects
+SILENCED_SYSTEM_CHECKS = ["security.W008"]

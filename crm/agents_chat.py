@@ -4,10 +4,9 @@ What a caller says is stored first; then an agent is chosen, by rules at once an
 unsure; then crm/replies.py writes the reply, whether the caller waits for it or not.
 """
 
-import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
@@ -16,7 +15,7 @@ from django.utils.translation import gettext as _
 from config.api.ids import uuid7
 from config.api.models import Account
 from config.api.prepared import PreparedRows, given
-from config.api.threads import in_database
+from config.api.threads import in_database, to_its_end
 from crm import contacts, replies, talk, timeline, turns
 from crm.models import Contact, ContactAddress, Conversation, Message
 from crm.models.contacts import Channel
@@ -29,7 +28,6 @@ from personas.routing import Choice
 PLANNER = "crm.agents_plan.plan"
 LONGEST_ID = 200  # characters of a caller's id of a talk
 TITLE_CHARACTERS = 60
-T = TypeVar("T")
 
 
 class NoSuchTalk(Exception):  # noqa: N818
@@ -104,18 +102,7 @@ async def begin(account: Account, asked: Asked, *, contact: Contact | None = Non
     `contact` is the one that a session lets write. Raises NoSuchTalk, NotTheSame, Deactivated,
     contacts.InvalidAddress, and what talk.record_message raises.
     """
-    return await _kept(_begun(account, asked, contact=contact))
-
-
-_tasks: set[asyncio.Task[Any]] = set()
-
-
-async def _kept(work: Coroutine[Any, Any, T]) -> T:
-    # A task that nobody holds may be collected before it ends.
-    task = asyncio.create_task(work)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
-    return await asyncio.shield(task)
+    return await to_its_end(_begun(account, asked, contact=contact))
 
 
 async def _begun(account: Account, asked: Asked, *, contact: Contact | None) -> Received:

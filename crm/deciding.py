@@ -4,13 +4,15 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from crm import briefs
+from crm import briefs, persona_senses
 from crm.briefs import Said
+from crm.persona_senses import Pictures
 from crm.recognising import Recognition, named_question, previous_key
 from crm.turns import Turn
 from knowledge import search
@@ -54,15 +56,22 @@ def planner_at(path: str) -> Planner:
 
 
 async def decide(turn: Turn) -> Decision:
-    """Raises nothing of its own; a brief or planner that is at fault is a bug and fails the turn."""
+    """Raises ProviderError where a voice message cannot be heard now, and nothing else of its own.
+
+    A brief or planner that is at fault is a bug and fails the turn.
+    """
+    turn = await persona_senses.heard(turn)
+    pictures = await persona_senses.seen(turn) if turn.conversation.pair_key is not None else {}
     read = await _read(turn)
     said = [*turn.said[:-1], replace(turn.said[-1], act=read.act, question_key=read.question_key)]
     planner = planner_at(turn.conversation.planner)
-    brief = turn.brief if planner is briefs.plan else turn.conversation.brief
+    # What a persona says by example is for planners that let it speak for itself.
+    told = {**turn.conversation.brief, "examples": turn.persona.examples}
+    brief = turn.brief if planner is briefs.plan else told
     plan = planner(brief, said, now=timezone.now())
     passages = await _passages(turn, plan)
     sources = [Source(number, item.title, item.text) for number, item in enumerate(passages, start=1)]
-    prompt = _prompt(turn, said, plan=plan, sources=sources)
+    prompt = _prompt(turn, history(said, pictures), plan=plan, sources=sources)
     return Decision(
         plan, read, prompt, tuple(_shown(number, item) for number, item in enumerate(passages, start=1))
     )
@@ -138,14 +147,14 @@ def _shown(number: int, passage: Any) -> dict[str, Any]:
     }
 
 
-def _prompt(turn: Turn, said: Sequence[Said], *, plan: TurnPlan, sources: Sequence[Source]) -> Prompt:
+def _prompt(turn: Turn, turns: Sequence[Line], *, plan: TurnPlan, sources: Sequence[Source]) -> Prompt:
     persona, brief = turn.persona, turn.brief
     language = str(turn.conversation.brief.get("language") or persona.language)
     system = prompts.system_prompt(persona, language=language)
     more = briefs.instructions(brief)
     return Prompt(
         system=f"{system}\n\n{more}" if more else system,
-        turns=history(said),
+        turns=turns,
         plan=plan,
         sources=tuple(sources),
         model=persona.model,
@@ -161,7 +170,7 @@ def _is_described(persona: Persona) -> bool:
     return bool(persona.instructions or persona.traits or persona.examples)
 
 
-def history(said: Sequence[Said]) -> tuple[Line, ...]:
+def history(said: Sequence[Said], pictures: Pictures = MappingProxyType({})) -> tuple[Line, ...]:
     """The latest messages that fit, oldest first.
 
     Staff speak on the persona's side; the system's notes are left out.
@@ -171,10 +180,10 @@ def history(said: Sequence[Said]) -> tuple[Line, ...]:
     for message in reversed(said[-HISTORY_MESSAGES:]):
         if message.author == "system":
             continue
-        left -= len(message.text)
+        text = persona_senses.pictured(message)
+        left -= len(text)
         if left < 0 and lines:
             break
-        lines.append(
-            Line("user" if message.author == "person" else "assistant", message.text[-HISTORY_CHARACTERS:])
-        )
+        role: Literal["user", "assistant"] = "user" if message.author == "person" else "assistant"
+        lines.append(Line(role, text[-HISTORY_CHARACTERS:], pictures.get(message.seq, ())))
     return tuple(reversed(lines))

@@ -44,6 +44,10 @@ def collect(contact: Contact) -> dict[str, Any]:
             {**row, "at": row["at"].isoformat()}
             for row in contact.timeline.values("at", "kind", "direction", "channel", "title")
         ],
+        "files": [
+            {**row, "created_at": row["created_at"].isoformat()}
+            for row in contact.media_files.values("kind", "filename", "mime", "size_bytes", "created_at")
+        ],
         "conversations": [_conversation(row) for row in contact.conversations.order_by("created_at")],
     }
 

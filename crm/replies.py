@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from django.utils.translation import gettext as _
 
 from config.api.threads import in_database
-from crm import turns, watching
+from crm import persona_news, turns, watching
 from crm.deciding import Decision, decide
 from crm.heartbeats import Heartbeats
 from crm.recognising import Recognition
@@ -130,12 +130,13 @@ def _forget(key: tuple[int, int], running: Running, _task: "asyncio.Task[None]")
         del _running[key]
 
 
-async def stream_reply(message_id: int) -> AsyncIterator[ReplyEvent]:
+async def stream_reply(message_id: int, running: Running | None = None) -> AsyncIterator[ReplyEvent]:
     """What happens to the reply of a stored message, to its end. Leaving early does not stop the reply.
 
-    Ends with Finished, Failed or Nothing. A reply that was complete before is just Finished.
+    Ends with Finished, Failed or Nothing. A reply that was complete before is just Finished; of `running`,
+    which the caller began, all words are told, also when it has ended meanwhile.
     """
-    running = ensure_reply(message_id)
+    running = running or ensure_reply(message_id)
     async for event in follow(running):
         yield event
     if not running.elsewhere:
@@ -216,6 +217,7 @@ async def _write(running: Running, claimed: Turn | None) -> None:
         running.conversation_id = turn.conversation.pk
         running.started = Started(turn.reply_seq, turn.message.seq)
         running.wake()
+        persona_news.tell_soon(turn.conversation, persona_news.TYPING, is_typing=True)
         running.end = await _take_turn(running, turn)
         running.wake()  # the reader does not wait for Redis
         await _tell_watchers(running, turn)
@@ -343,6 +345,9 @@ async def _finish(running: Running, turn: Turn, *, decision: Decision, done: Don
 
 async def _tell_watchers(running: Running, turn: Turn) -> None:
     await watching.tell(turn.conversation.pk, "message", seq=turn.reply_seq)
+    await persona_news.tell(turn.conversation, persona_news.TYPING, is_typing=False)
+    if isinstance(running.end, Finished):
+        await persona_news.tell(turn.conversation, persona_news.MESSAGE, seq=turn.reply_seq)
     if isinstance(running.end, Finished) and running.end.closed:
         await watching.tell(turn.conversation.pk, "closed")
 

@@ -78,6 +78,7 @@ def record_message(
     *,
     author: str = PERSON,
     media: Sequence[MediaFile] = (),
+    type: str = Message.Type.TEXT,
     act: str = "",
     question_key: str = "",
     staff: AbstractBaseUser | None = None,
@@ -93,13 +94,14 @@ def record_message(
     """
     client_id = checked_client_id(client_message_id)
     try:
-        words = checked_text(text) if author == PERSON else text
+        words = checked_text(text, is_needed=not media) if author == PERSON else text
         with transaction.atomic():
             message = _append(
                 conversation,
                 with_reply=with_reply,
                 of_reply=of_reply,
                 author=author,
+                type=type,
                 text=words,
                 client_message_id=client_id,
                 act=act[:16],
@@ -124,10 +126,10 @@ def storable(text: str) -> str:
     return str(text).replace("\x00", "").encode("utf-8", "ignore").decode().strip()
 
 
-def checked_text(text: str) -> str:
+def checked_text(text: str, *, is_needed: bool = True) -> str:
     """A person's words as they are stored. Raises InvalidMessage for none, and for too many."""
     words = storable(text)
-    if not words:
+    if not words and is_needed:
         raise InvalidMessage(_("Write something first."))
     if len(words) > LONGEST_TEXT:
         raise InvalidMessage(_("A message has at most %(most)d characters.") % {"most": LONGEST_TEXT})

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.db.models import F
 from django.utils import timezone
 
-from crm import erasure, likeness, merging, replies, sessions, turns
+from crm import erasure, likeness, media_unused, merging, replies, sessions, turns
 from crm.models import Conversation, Message
 from crm.talk import TURN_PATIENCE
 
@@ -42,6 +42,7 @@ def tidy() -> None:
     sessions.sweep_ended()
     merging.sweep()
     likeness.search_on()
+    media_unused.remove()
 
 
 def unanswered() -> list[int]:

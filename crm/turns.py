@@ -16,7 +16,7 @@ from config.api.prepared import PreparedUpdate, given
 from crm import talk
 from crm.briefs import Brief, Said
 from crm.frames import message_frame, progress_of, said_in
-from crm.models import Conversation, Message
+from crm.models import Conversation, MediaFile, Message
 from crm.recognising import Recognition
 from crm.signals import after_commit, message_recorded
 from personas.models import Persona
@@ -109,6 +109,8 @@ def take(
     text: str,
     client_message_id: str | None,
     *,
+    media: Sequence[MediaFile] = (),
+    type: str = Message.Type.TEXT,
     act: str = "",
     question_key: str = "",
     of_reply: dict[str, Any] | None = None,
@@ -122,6 +124,8 @@ def take(
         conversation,
         text,
         client_message_id,
+        media=media,
+        type=type,
         act=act,
         question_key=question_key,
         with_reply=True,

@@ -2,9 +2,16 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from crm import persona_pages
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
+from crm.api.media import MediaUpload, media_file
+from crm.api.persona_chats import ChatDetail, ChatList, ChatRead, InboxList
+from crm.api.persona_messages import messages
+from crm.api.persona_messages_described import PersonaMessagesView
+from crm.api.persona_ticket import PageTicket
+from crm.api.persona_tickets import InboxTicket
 from crm.api.ratings import MessageRating
 from crm.api.sessions import SessionCreate, SessionExtend, SessionRevoke, SessionValidate, UserSessions
 from crm.api.talk_search import TalkSearch
@@ -13,12 +20,28 @@ from crm.api.user_talks import Reset, TalkAnalytics, UserTalk, UserTalks
 from crm.api.users import UserByEmail, UserCreate, UserDetail, UserList, UserStats, UserUpdate
 from crm.assistant import ask, assistant, rate_reply
 
-# A plain async view; the schema is drawn from this description of it.
+# Plain async views; the schema is drawn from these descriptions of them.
 chat.__dict__.update(cls=ChatView, initkwargs={})
+messages.__dict__.update(cls=PersonaMessagesView, initkwargs={})
+
+CHAT = "api/v1/chat/conversations/<str:conversation_id>"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("chat", chat, name="agents-chat"),  # type: ignore[arg-type]
     path("api/v1/chat/messages/<int:message_id>/rating", MessageRating.as_view(), name="chat-rating"),
+    path("api/v1/chat/conversations", ChatList.as_view(), name="persona-chats"),
+    path("api/v2/chat/conversations", InboxList.as_view(), name="persona-inbox"),
+    path("api/v1/chat/ws/ticket", InboxTicket.as_view(), name="persona-inbox-ticket"),
+    path(CHAT, ChatDetail.as_view(), name="persona-chat"),
+    path(f"{CHAT}/read", ChatRead.as_view(), name="persona-chat-read"),
+    path(f"{CHAT}/messages", messages, name="persona-messages"),  # type: ignore[arg-type]
+    path("api/v1/media/upload", MediaUpload.as_view(), name="media-upload"),
+    path("api/v1/media/files/<str:token>", media_file, name="media-file"),
+    path("api/v1/chat/ticket", PageTicket.as_view(), name="persona-ticket"),
+    path("personas/", persona_pages.catalogue, name="persona-catalogue"),
+    path("personas/enter", persona_pages.enter, name="persona-enter"),
+    path("personas/<str:slug>/", persona_pages.chat, name="persona-page"),
+    path("personas/<str:slug>/say", persona_pages.say, name="persona-say"),  # type: ignore[arg-type]
     path("assistant/", assistant, name="assistant"),
     path("assistant/ask", ask, name="assistant-ask"),
     path("assistant/<uuid:conversation_id>", assistant, name="assistant-talk"),

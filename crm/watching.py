@@ -22,13 +22,17 @@ async def tell(conversation_id: UUID | str, what: str, *, seq: int | None = None
 
     A watcher who misses it sees it at the next `resume`: never an error.
     """
-    event: dict[str, Any] = {"type": "talk.news", "what": what, "seq": seq, "by": by}
+    await send(group_of(conversation_id), {"type": "talk.news", "what": what, "seq": seq, "by": by})
+
+
+async def send(group: str, event: dict[str, Any]) -> None:
+    """To whoever listens. What is lost while Redis is away is in the rows."""
     layer = get_channel_layer()
     if layer is None:
         return
     try:
         async with asyncio.timeout(TELLING_SECONDS):
-            await layer.group_send(group_of(conversation_id), event)
+            await layer.group_send(group, event)
     except (OSError, ConnectionError) as error:
         logger.warning("watchers were not told: %s", type(error).__name__)
     except Exception as error:

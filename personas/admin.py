@@ -66,6 +66,10 @@ class PersonaAdmin(ModelAdmin):
             {"fields": ("instructions", "greeting", "language", "voice", "traits", "examples")},
         ),
         (
+            gettext_lazy("To everybody, when it is an influencer"),
+            {"fields": ("description", "avatar_url", "suggested_messages", "public_id")},
+        ),
+        (
             gettext_lazy("Who words it"),
             {"fields": ("provider_chain", "speaks_through", "model", "temperature", "max_tokens")},
         ),

@@ -20,7 +20,7 @@ from config.api.models import AuditEntry
 from config.api.openapi import enveloped
 from personas.chains import check_chain
 from personas.models import Persona
-from personas.shapes import MOST_EXAMPLES, check_examples, check_traits
+from personas.shapes import MOST_EXAMPLES, MOST_SUGGESTIONS, check_examples, check_suggestions, check_traits
 from personas.speaking import has_model
 from personas.versions import VERSIONED, save_persona
 
@@ -56,6 +56,12 @@ class PersonaSerializer(serializers.ModelSerializer):
         required=False,
         max_length=MOST_EXAMPLES,
         validators=[checked(check_examples)],
+    )
+    suggested_messages = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        max_length=MOST_SUGGESTIONS,
+        validators=[checked(check_suggestions)],
     )
     provider_chain = serializers.ListField(
         child=serializers.CharField(max_length=40), required=False, validators=[checked(check_chain)]

@@ -7,7 +7,7 @@ from config.api.encryption import EncryptedTextField
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
 from personas.chains import check_chain, check_known
-from personas.shapes import check_examples, check_traits
+from personas.shapes import check_address, check_examples, check_suggestions, check_traits
 
 
 class Persona(models.Model):
@@ -31,7 +31,24 @@ class Persona(models.Model):
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.ASSISTANT)
     status = models.CharField(max_length=12, choices=Status, default=Status.ACTIVE)
     tagline = models.CharField(max_length=200, blank=True)
+    description = models.TextField(blank=True, max_length=500, help_text="Of an influencer, for everybody.")
     category = models.CharField(max_length=60, blank=True)
+    avatar_url = models.CharField(
+        max_length=500, blank=True, validators=[check_address], help_text="Like https://example.com/nora.jpg."
+    )
+    suggested_messages = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_suggestions],
+        help_text='Up to 10 things to begin with, like ["How do I start?"].',
+    )
+    # Text of any form: programs keep the ids that another system gave its personas.
+    public_id = models.CharField(
+        max_length=100,
+        null=True,
+        blank=True,
+        help_text="The id in the persona API, where it is not ours.",
+    )
     instructions = models.TextField(
         blank=True,
         max_length=20_000,
@@ -73,15 +90,30 @@ class Persona(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "slug"], name="persona_slug_once_per_account")
+            models.UniqueConstraint(fields=["account", "slug"], name="persona_slug_once_per_account"),
+            # An id leads to one persona.
+            models.UniqueConstraint(fields=["account", "public_id"], name="persona_public_id_once"),
         ]
         indexes = [
+            # the public list: an account's influencers by status, newest first
+            models.Index(
+                fields=["account", "kind", "status", "-created_at", "-id"], name="persona_public_list"
+            ),
             # the API's list: an account's personas, newest first
             models.Index(fields=["account", "-id"], name="persona_newest"),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def shown_id(self) -> str:
+        """Its id in the persona API."""
+        return self.public_id or str(self.pk)
+
+    def clean(self) -> None:
+        # Two personas without an id of their own are not the same one.
+        self.public_id = (self.public_id or "").strip() or None
 
 
 class PersonaVersion(models.Model):

@@ -1,5 +1,6 @@
 """The form that a persona's JSON must have: these texts join the system prompt."""
 
+import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -7,7 +8,9 @@ from django.utils.translation import gettext as _
 
 MOST_TRAITS = 40
 MOST_EXAMPLES = 20
+MOST_SUGGESTIONS = 10
 LONGEST_TEXT = 1_000  # characters
+LONGEST_SUGGESTION = 200  # characters
 
 
 def check_traits(value: Any) -> None:
@@ -35,6 +38,22 @@ def check_examples(value: Any) -> None:
             _('Give up to %(most)d short examples like {"person": "…", "persona": "…"}.')
             % {"most": MOST_EXAMPLES}
         )
+
+
+def check_suggestions(value: Any) -> None:
+    """A short list of short texts. Raises ValidationError."""
+    is_list = isinstance(value, list) and len(value) <= MOST_SUGGESTIONS
+    if not is_list or not all(_is_text(one) and 0 < len(one) <= LONGEST_SUGGESTION for one in value):
+        raise ValidationError(
+            _("Give up to %(most)d texts of at most %(longest)d characters.")
+            % {"most": MOST_SUGGESTIONS, "longest": LONGEST_SUGGESTION}
+        )
+
+
+def check_address(value: Any) -> None:
+    """Where a browser finds a picture: of the web, or a path of this site. Raises ValidationError."""
+    if not re.fullmatch(r"(https?://[^\s/?#]+|/(?!/))[^\s\"'<>]*", str(value)):
+        raise ValidationError(_("Give an address like https://example.com/nora.jpg."))
 
 
 def _is_exchange(value: Any) -> bool:

@@ -40,7 +40,7 @@ def _has_key(name: str, account_id: int | None) -> bool:
     return not needs_own_key(name) or (account_id is not None and has_own_key(account_id, name))
 
 
-async def _chain(persona: Persona | None, account: Account) -> list[str]:
+async def ready_chain(persona: Persona | None, account: Account) -> list[str]:
     """Those of the chain that have what they need to speak."""
     chain = chain_of(persona)
     for name in filter(needs_own_key, chain):
@@ -66,7 +66,8 @@ async def speak(persona: Persona | None, prompt: Prompt, *, account: Account) ->
     """
     prompt = _completed(persona, prompt)
     failure = ProviderError("unavailable", "No provider is set up for this persona.", retryable=False)
-    voices = _voices(await _chain(persona, account), prompt, account, model=persona.model if persona else "")
+    chain = await ready_chain(persona, account)
+    voices = _voices(chain, prompt, account, model=persona.model if persona else "")
     if any(is_model(name) for name, _ in voices) and await budget.is_exhausted(account):
         voices = [(name, model) for name, model in voices if not is_model(name)]
         failure = budget.exhausted()
@@ -152,7 +153,7 @@ async def classify(
 
     `instruction` is ours and says what to decide; `text` is a person's and is passed as data.
     """
-    name = next((name for name in await _chain(persona, account) if is_model(name)), "")
+    name = next((name for name in await ready_chain(persona, account) if is_model(name)), "")
     if not name or not labels or breaker.rests(_place(name, account)) or await budget.is_exhausted(account):
         return None
     prompt = _classifying(instruction, text, labels, model=persona.model if persona else "")

@@ -3,11 +3,14 @@
 from django.urls import URLPattern, URLResolver, path
 
 from personas.api import PersonaDetail, PersonaList
+from personas.influencers_api import InfluencerDetail, InfluencerList
 from personas.usage_api import UsageList, UsageToday
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/personas", PersonaList.as_view(), name="personas"),
     path("api/v1/personas/<uuid:persona_id>", PersonaDetail.as_view(), name="persona"),
+    path("api/v1/influencers", InfluencerList.as_view(), name="influencers"),
+    path("api/v1/influencers/<str:influencer_id>", InfluencerDetail.as_view(), name="influencer"),
     path("api/v1/usage", UsageList.as_view(), name="usage"),
     path("api/v1/usage/today", UsageToday.as_view(), name="usage-today"),
 ]

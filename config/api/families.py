@@ -48,7 +48,8 @@ def listed(fields: tuple[FieldError, ...]) -> list[Body]:
     return [
         {
             "type": types.get(error.code, error.code),
-            "loc": ["body", *error.loc],
+            # What is wrong with the query says so itself: ("query", "limit").
+            "loc": list(error.loc) if error.loc[:1] == ("query",) and error.loc[1:] else ["body", *error.loc],
             "msg": error.message,
             "input": None,
         }
@@ -117,6 +118,7 @@ PREFIXES: dict[str, Family] = {
     "/api/v1/chat": PERSONA,
     "/api/v1/influencers": PERSONA,
     "/api/v1/media": PERSONA,
+    "/api/v2/chat": PERSONA,
     "/accounts": MARKETING,
     "/emails": MARKETING,
     "/email-": MARKETING,

@@ -6,11 +6,11 @@ ends. Replies live for a minute; on this pool they hold a connection for millise
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import lru_cache, partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from django.conf import settings
@@ -52,6 +52,18 @@ async def in_database(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
     context = copy_context()
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_pool(), context.run, _fresh, partial(work, *args, **kwargs))
+
+
+_going_on: set[asyncio.Task[Any]] = set()
+
+
+async def to_its_end(work: Coroutine[Any, Any, R]) -> R:
+    """What `work` returns. It is done to its end, also when the caller is cancelled meanwhile."""
+    # A task that nobody holds may be collected before it ends.
+    task = asyncio.create_task(work)
+    _going_on.add(task)
+    task.add_done_callback(_going_on.discard)
+    return await asyncio.shield(task)
 
 
 def close_connections(*, patience: float = 5.0) -> None:

@@ -81,6 +81,8 @@ class Allowance:
     refused_limit: int = 0
     # True when Redis did not answer, and the caller without a credential is refused for that alone.
     is_away: bool = False
+    # (name, limit, remaining) of every window, for APIs that tell them all.
+    windows: tuple[tuple[str, int, int], ...] = ()
 
     def headers(self) -> dict[str, str]:
         headers = {
@@ -147,6 +149,10 @@ def allowance_of(windows: Sequence[Window], counted: Sequence[int]) -> Allowance
         retry_after=max(1, math.ceil(left[refused - 1] / 1000)) if refused else 0,
         limit_type=WINDOW_NAMES[(culprit or windows[0]).seconds],
         refused_limit=culprit.limit if culprit else 0,
+        windows=tuple(
+            (WINDOW_NAMES[window.seconds], window.limit, max(0, window.limit - count))
+            for window, count in zip(windows, counts, strict=True)
+        ),
     )
 
 

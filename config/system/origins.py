@@ -26,13 +26,16 @@ class NoSuchSocket(AsyncWebsocketConsumer):
 
 
 class OurPagesOnly:
-    """Refuses a websocket whose Origin is missing or another site's: a browser sends cookies along to us."""
+    """Refuses a websocket whose Origin is missing or another site's: a browser sends cookies along to us.
 
-    def __init__(self, application: Application) -> None:
-        self.application = application
+    Not at paths that begin with one of `by_ticket`: there no cookie is believed.
+    """
+
+    def __init__(self, application: Application, *, by_ticket: tuple[str, ...] = ()) -> None:
+        self.application, self.by_ticket = application, by_ticket
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if is_own_origin(scope):
+        if scope["path"].startswith(self.by_ticket) or is_own_origin(scope):
             await self.application(scope, receive, send)
             return
         await Denied.as_asgi()(scope, receive, send)

@@ -19,9 +19,18 @@ REMINDER = "Reminder of an interview"
 
 def example(name: str) -> dict[str, Any]:
     """A file of `demo/`; `manage.py demo` sends the same files through the API."""
-    path = Path(settings.BASE_DIR) / "demo" / f"{name}.json"
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(_file(name).read_text(encoding="utf-8"))
     return content
+
+
+def examples(name: str) -> list[dict[str, Any]]:
+    """A file of `demo/` that holds several."""
+    content: list[dict[str, Any]] = json.loads(_file(name).read_text(encoding="utf-8"))
+    return content
+
+
+def _file(name: str) -> Path:
+    return Path(settings.BASE_DIR) / "demo" / f"{name}.json"
 
 
 @transaction.atomic
@@ -29,6 +38,7 @@ def seed_demo() -> Campaign:
     """Make what is missing of the example; done again, it changes nothing that staff have changed."""
     account, _ = Account.objects.get_or_create(slug=DEFAULT_ACCOUNT, defaults={"name": "Demo"})
     guide = example_guide(account, example_persona(account))
+    example_influencers(account)
     template, _ = EmailTemplate.objects.get_or_create(
         account=account, name=TEMPLATE, defaults=example("invitation")
     )
@@ -53,6 +63,13 @@ def example_persona(account: Account) -> Persona:
     fields = example("persona")
     slug = fields.pop("slug")
     return Persona.objects.get_or_create(account=account, slug=slug, defaults=fields)[0]
+
+
+def example_influencers(account: Account) -> None:
+    """Those of `demo/influencers.json` whose slug nobody has taken."""
+    for fields in examples("influencers"):
+        slug, kind = fields.pop("slug"), Persona.Kind.INFLUENCER
+        Persona.objects.get_or_create(account=account, slug=slug, defaults={**fields, "kind": kind})
 
 
 def example_guide(account: Account, persona: Persona) -> Guide:

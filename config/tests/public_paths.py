@@ -10,6 +10,8 @@ PUBLIC = {
     "/health": "a terse health report",
     "/api/v1/health": "the webhook API's health, documented as open",
     "/admin/health/detailed": "without a credential only whether all is well",
+    "/api/v1/influencers": "the personas to talk with, documented as open",
+    "/api/v1/influencers/<str:influencer_id>": "one of them, without its instructions",
     "/docs": "documentation of the API",
     "/redoc": "documentation of the API",
     "/openapi.json": "the schema of the API",
@@ -28,6 +30,7 @@ CAPABILITY_PREFIXES = {
     "/u/": "unsubscribing",
     "/t/": "an email's rewritten links and its picture: the signature in the address decides",
     "/s3/signed/": "one transcript for some hours: the signature in the address",
+    "/api/v1/media/files/": "one uploaded file for some minutes: the signature in the address",
     "/chat/<": "the chat of a recipient: the cookie of the link decides",
     "/chat/(": "the documented address of a chat, by its label: the cookie of the link decides",
 }

@@ -16,7 +16,9 @@ from tests.factories import (
     make_contact,
     make_guide,
     make_key,
+    make_persona,
 )
+from tests.user_tokens import ISSUER, SECRET, as_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -162,6 +164,10 @@ def test_what_an_account_calls_its_people_is_not_there_for_another(known):
     assert not told, "answer about another account's people:\n" + "\n".join(told)
 
 
+# Of users who prove themselves by a signed token; a key opens nothing there (test_persona_chats.py).
+OF_USERS = ("/api/v1/chat/conversations", "/api/v1/chat/ws/", "/api/v2/chat/", "/api/v1/media/upload")
+
+
 def test_the_ids_of_another_account_are_not_there(known):
     stranger = Client(raise_request_exception=False, headers=bearer(make_key(make_account("other"))))
     seen, ids = [], ids_of(known)
@@ -169,6 +175,7 @@ def test_the_ids_of_another_account_are_not_there(known):
         address
         for address in ours(known)
         if address.path.startswith("/api/") and any(value in address.path for value in ids)
+        if not address.path.startswith(OF_USERS)
     ]
     assert len(theirs) > 5
     for address in theirs:
@@ -190,7 +197,8 @@ def callers(client):
     with_key = Client(raise_request_exception=False, headers=bearer(make_key(make_account("acme"))))
     operator = Client(raise_request_exception=False)
     operator.force_login(User.objects.create_superuser("operator"))
-    return {"stranger": client, "key": with_key, "operator": operator}
+    user = Client(raise_request_exception=False, headers=as_user())
+    return {"stranger": client, "key": with_key, "operator": operator, "user": user}
 
 
 # Django's own admin is its makers' to try, except for the pages that we added to it.
@@ -206,15 +214,30 @@ def ours_to_try(known):
 
 @pytest.mark.parametrize("caller", ["stranger", "key", "operator"])
 def test_no_view_answers_500_to_junk(callers, caller, known):
+    tried = {*ours_to_try({}), *ours_to_try(known), *ours_to_try({**known, **LABELS})}
     broken = [
         failed
-        for address in sorted(
-            {*ours_to_try({}), *ours_to_try(known), *ours_to_try({**known, **LABELS})},
-            key=lambda address: address.path,
-        )
+        for address in sorted(tried, key=lambda address: address.path)
         if (failed := first_failure(callers[caller], address))
     ]
     assert not broken, "\n".join(broken)
+
+
+def test_no_view_of_users_answers_500_to_junk(callers, known, settings):
+    settings.JWT_SECRET_KEY, settings.JWT_ISSUERS = SECRET, {ISSUER: "acme"}
+    settings.PERSONA_PER_MINUTE = settings.PERSONA_PER_HOUR = 10_000
+    tried = {*ours_to_try({}), *ours_to_try({**known, **chat_of_alice(callers["user"])})}
+    of_users = sorted((one for one in tried if one.path.startswith(OF_USERS)), key=lambda one: one.path)
+    assert len(of_users) > 5
+    broken = [failed for one in of_users if (failed := first_failure(callers["user"], one))]
+    assert not broken, "\n".join(broken)
+
+
+def chat_of_alice(user):
+    influencer = make_persona(make_account("acme"), kind="influencer")
+    body = {"influencer_id": str(influencer.pk)}
+    begun = user.post("/api/v1/chat/conversations", body, content_type="application/json")
+    return {"conversation_id": begun.json()["id"]}
 
 
 def first_failure(client, address):

@@ -236,17 +236,19 @@ async def _events(
             yield frame("error", rendered(request.path, failure)[1])
 
 
-async def pieces(message_id: int) -> AsyncIterator[str]:
+async def pieces(message_id: int, running: replies.Running | None = None) -> AsyncIterator[str]:
     """The words of a reply as they come; "" when there were none for a while."""
-    async with aclosing(cast(Any, events_of(message_id))) as events:
+    async with aclosing(cast(Any, events_of(message_id, running))) as events:
         async for event in events:
             if event is None or isinstance(event, replies.Piece):
                 yield event.text if event is not None else ""
 
 
-async def events_of(message_id: int) -> AsyncIterator[replies.ReplyEvent | None]:
+async def events_of(
+    message_id: int, running: replies.Running | None = None
+) -> AsyncIterator[replies.ReplyEvent | None]:
     """What happens to a reply, to its end; None when nothing did for a while."""
-    events = cast(Any, replies.stream_reply(message_id))
+    events = cast(Any, replies.stream_reply(message_id, running))
     async with aclosing(events) as source:
         waiting = asyncio.ensure_future(anext(source, None))
         try:

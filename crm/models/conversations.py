@@ -49,6 +49,12 @@ class Conversation(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
     close_reason = models.CharField(max_length=40, blank=True)
     last_seq = models.PositiveIntegerField(default=0)
+    # Of a chat with an influencer: contact and persona as they were when it began. It stays when contacts
+    # are merged, and keeps two chats of one pair from being made at once.
+    pair_key = models.CharField(max_length=73, null=True, unique=True, editable=False)
+    # How far the person has read, as their program says.
+    read_seq = models.PositiveIntegerField(default=0)
+    read_at = models.DateTimeField(null=True, blank=True)
     # Staff took over: the persona is silent until it is handed back.
     taken_over_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -68,6 +74,12 @@ class Conversation(models.Model):
             models.Index(fields=["last_activity_at"], condition=Q(state="open"), name="conversation_quiet"),
             # the figures of a day
             models.Index(fields=["created_at"], name="conversation_by_time"),
+            # a persona-chat user's list, newest first
+            models.Index(
+                fields=["contact", "-last_activity_at", "-id"],
+                condition=Q(pair_key__isnull=False),
+                name="persona_chats_latest",
+            ),
             # the admin's list of all accounts
             models.Index(fields=["-last_activity_at", "-id"], name="conversation_latest_of_all"),
         ]
@@ -111,12 +123,19 @@ class Message(models.Model):
         COMPLETE = "complete", "Complete"
         FAILED = "failed", "Failed"
 
+    class Type(models.TextChoices):
+        TEXT = "text", "Text"
+        MULTIMODAL = "multimodal", "Text with pictures"
+        IMAGE = "image", "Pictures"
+        AUDIO = "audio", "Voice message"
+
     account_path = "conversation__account"
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     seq = models.PositiveIntegerField()
     author = models.CharField(max_length=8, choices=Author)
     state = models.CharField(max_length=10, choices=State, default=State.COMPLETE)
+    type = models.CharField(max_length=10, choices=Type, default=Type.TEXT)
     text = models.TextField(blank=True)
     client_message_id = models.CharField(max_length=64, null=True, blank=True)
     reply_to = models.OneToOneField(
@@ -174,6 +193,10 @@ class Message(models.Model):
             models.Index(fields=["created_at"], name="message_by_time"),
             # the start page: replies that failed in the last day
             models.Index(fields=["created_at"], condition=Q(state="failed"), name="message_failed"),
+            # what a talk's number of messages leaves out
+            models.Index(
+                fields=["conversation"], condition=~Q(state="complete"), name="message_not_whole_of_talk"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -202,13 +225,21 @@ class MediaFile(models.Model):
     width_pixels = models.PositiveIntegerField(null=True, blank=True)
     height_pixels = models.PositiveIntegerField(null=True, blank=True)
     duration_seconds = models.FloatField(null=True, blank=True)
+    # Of an upload: no message has taken it yet, and after this time none can (crm/media_unused.py).
+    unused_after = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["account", "-created_at"], name="media_newest")]
+        indexes = [
+            models.Index(fields=["account", "-created_at"], name="media_newest"),
+            # the removal of uploads that nobody used
+            models.Index(
+                fields=["unused_after"], condition=Q(unused_after__isnull=False), name="media_unused"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.filename or str(self.id)

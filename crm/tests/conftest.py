@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
 
 from personas.providers.base import Delta, Done
+from tests.user_tokens import ISSUER, SECRET
 
 
 @pytest.fixture
@@ -29,3 +31,10 @@ def endless_words(monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.sleep(0.005)
 
     monkeypatch.setattr("personas.speaking.speak", speak)
+
+
+@pytest.fixture
+def signed_tokens(settings: Any) -> None:
+    """Tokens of tests/user_tokens.py are of users of account `default`."""
+    settings.JWT_SECRET_KEY = SECRET
+    settings.JWT_ISSUERS = {ISSUER: "default", "https://other.example": "other"}

@@ -7,11 +7,30 @@ from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as its bytes: providers never fetch an address."""
+
+    data: bytes
+    mime: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    data: bytes
+    mime: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One earlier message. `assistant` is the persona, `user` the person."""
+    """One earlier message. `assistant` is the persona, `user` the person.
+
+    A provider that cannot see or hear passes over what is attached.
+    """
 
     role: Literal["user", "assistant"]
     text: str
+    pictures: tuple[Picture, ...] = ()
+    audio: tuple[Audio, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +113,11 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Audio:
-    data: bytes
-    mime: str
-
-
-@dataclass(frozen=True, slots=True)
 class Transcription:
     text: str
     language: str = ""
     duration_seconds: float | None = None
+    model: str = ""  # that wrote it down
 
 
 @dataclass(eq=False)

@@ -1,13 +1,15 @@
 """A prompt as chat messages: our instructions on one side, people's words as marked data on the other."""
 
+import base64
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from django.utils.translation import get_language_info
 
-from personas.providers.base import Act, Prompt, Source
+from personas.providers.base import Act, Prompt, Source, Turn
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 
 def fenced(mark: str, text: str) -> str:
@@ -16,9 +18,17 @@ def fenced(mark: str, text: str) -> str:
     return f"<{name}>\n{text}\n</{name}>"
 
 
-def chat_messages(prompt: Prompt, *, instruction_role: str = "system") -> list[Message]:
-    """System prompt, turns, passages before the turn they are for, and last what this turn must do."""
-    messages = [{"role": turn.role, "content": turn.text} for turn in prompt.turns]
+def chat_messages(
+    prompt: Prompt, *, instruction_role: str = "system", with_pictures: bool = False
+) -> list[Message]:
+    """System prompt, turns, passages before the turn they are for, and last what this turn must do.
+
+    A content is a text; with pictures it is a list of parts in the words of OpenAI.
+    """
+    messages: list[Message] = [
+        {"role": turn.role, "content": _parts(turn) if with_pictures and turn.pictures else turn.text}
+        for turn in prompt.turns
+    ]
     if prompt.sources:
         ends_with_person = bool(messages) and messages[-1]["role"] == "user"
         messages.insert(
@@ -27,6 +37,15 @@ def chat_messages(prompt: Prompt, *, instruction_role: str = "system") -> list[M
     if prompt.system:
         messages.insert(0, {"role": "system", "content": prompt.system})
     return [*messages, {"role": instruction_role, "content": turn_instruction(prompt)}]
+
+
+def _parts(turn: Turn) -> list[dict[str, Any]]:
+    """platform.openai.com/docs/guides/images-vision: inline, so that no server fetches an address."""
+    parts: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text else []
+    for picture in turn.pictures:
+        url = f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode()}"
+        parts.append({"type": "image_url", "image_url": {"url": url}})
+    return parts
 
 
 def passages(sources: Sequence[Source]) -> str:

@@ -35,7 +35,9 @@ class OfflineProvider:
     def _words(self, prompt: Prompt) -> str:
         if prompt.plan.act is not Act.ANSWER or not (prompt.sources or not prompt.plan.say):
             return prompt.plan.say.strip()
-        return cited_answer(prompt) or prompt.plan.say.strip() or _not_in_the_sources(prompt.language)
+        if cited := cited_answer(prompt):
+            return cited + _unseen(prompt)
+        return prompt.plan.say.strip() or _not_in_the_sources(prompt.language) + _unseen(prompt)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         raise ProviderError(
@@ -51,6 +53,17 @@ def cited_answer(prompt: Prompt) -> str:
     """Quotes with their numbers, like `It is slow. [2]`; empty when the sources do not answer."""
     question = next((turn.text for turn in reversed(prompt.turns) if turn.role == "user"), prompt.plan.search)
     return " ".join(f"{quote.text} [{quote.number}]" for quote in best_quotes(question, prompt.sources))
+
+
+def _unseen(prompt: Prompt) -> str:
+    """Of a picture or a recording that came with the question. A plan's own words say it themselves."""
+    asked = next((turn for turn in reversed(prompt.turns) if turn.role == "user"), None)
+    if asked is None or not (asked.pictures or asked.audio):
+        return ""
+    with translation.override(prompt.language):
+        if asked.pictures:
+            return "\n\n" + gettext("(No AI model is connected here, so I cannot look at pictures.)")
+        return "\n\n" + gettext("(No AI model is connected here, so I cannot listen to recordings.)")
 
 
 def _not_in_the_sources(language: str) -> str:

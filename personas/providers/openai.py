@@ -2,7 +2,8 @@
 
 Options of an entry in settings.PROVIDERS: API_KEY, BASE_URL, MODEL, EMBEDDING_MODEL, TRANSCRIPTION_MODEL,
 CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT (seconds), MAX_CONNECTIONS, INSTRUCTION_ROLE ("system"; some chat
-templates take only "user" after the first message). API: platform.openai.com/docs/api-reference/chat.
+templates take only "user" after the first message), PICTURES (False for a server that cannot see).
+An empty TRANSCRIPTION_MODEL is a server that cannot hear. API: platform.openai.com/docs/api-reference/chat.
 """
 
 import asyncio
@@ -112,7 +113,9 @@ class OpenAIProvider:
         body: dict[str, Any] = {
             "model": model,
             "messages": chat_messages(
-                prompt, instruction_role=self._options.get("INSTRUCTION_ROLE", "system")
+                prompt,
+                instruction_role=self._options.get("INSTRUCTION_ROLE", "system"),
+                with_pictures=self._options.get("PICTURES", True),
             ),
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -169,8 +172,11 @@ class OpenAIProvider:
             raise as_provider_error(error, self.name) from None
 
     async def transcribe(self, audio: Audio) -> Transcription:
-        client = await self._client()
         model = str(self._options.get("TRANSCRIPTION_MODEL", "whisper-1"))
+        if not model:
+            message = "This service does not write speech down."
+            raise ProviderError("unsupported", message, retryable=False, provider=self.name)
+        client = await self._client()
         mime = audio.mime.partition(";")[0].strip()
         filename = f"audio.{_EXTENSIONS.get(mime, 'wav')}"
         # Only whisper tells the language and the length.
@@ -180,7 +186,7 @@ class OpenAIProvider:
                 answer: Any = await client.audio.transcriptions.create(
                     model=model, file=(filename, audio.data, mime), response_format=form
                 )
-            return _transcription(answer)
+            return _transcription(answer, model)
         except FAILURES as error:
             raise as_provider_error(error, self.name) from None
 
@@ -287,13 +293,14 @@ def _checked_vectors(vectors: list[list[float]]) -> list[list[float]]:
     return vectors
 
 
-def _transcription(answer: Any) -> Transcription:
+def _transcription(answer: Any, model: str) -> Transcription:
     text = getattr(answer, "text", None)
     if not isinstance(text, str):
         raise ValueError("no text")
     duration = getattr(answer, "duration", None)
     return Transcription(
         text=text.strip(),
+        model=model,
         language=str(getattr(answer, "language", None) or ""),
         duration_seconds=float(duration) if duration is not None else None,
     )

@@ -1,10 +1,11 @@
 """Speaking without a model."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
-from personas.providers.base import Act, Prompt, ProviderError, Source, Turn, TurnPlan
+from personas.providers.base import Act, Audio, Picture, Prompt, ProviderError, Source, Turn, TurnPlan
 from personas.providers.offline import OfflineProvider
 from personas.providers.registry import provider
 from personas.tests.talking import answering, asking, reply_of
@@ -73,3 +74,19 @@ async def test_the_pace_may_be_set():
 async def test_done_tells_that_no_model_spoke():
     _, done = await reply_of(provider("offline").stream(asking()))
     assert (done.model, done.prompt_tokens, done.completion_tokens) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("attached", "words"),
+    [
+        ({"pictures": (Picture(b"x", "image/png"),)}, "look at pictures"),
+        ({"audio": (Audio(b"x", "audio/wav"),)}, "listen"),
+    ],
+)
+async def test_it_says_that_it_cannot_look_or_listen(attached, words):
+    prompt = answering("What is slow?", "The old export tool is slow.")
+    prompt = replace(prompt, turns=[Turn("user", "What is slow?", **attached)])
+    text, _ = await reply_of(provider("offline").stream(prompt))
+    assert text.startswith("The old export tool is slow. [1]")
+    assert "No AI model is connected" in text
+    assert words in text

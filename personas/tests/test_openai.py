@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from personas.providers import openai
-from personas.providers.base import Act, Audio, Delta, Prompt, ProviderError, Source, Turn, TurnPlan
+from personas.providers.base import Act, Audio, Delta, Picture, Prompt, ProviderError, Source, Turn, TurnPlan
 from personas.providers.registry import provider
 from personas.tests.talking import answering, asking, reply_of
 from tests.fakes.openai_server import Behaviour
@@ -187,3 +187,28 @@ async def test_speech_is_sent_as_a_file_and_comes_back_as_text(server):
     assert b'filename="audio.wav"' in body
     assert b"RIFF....WAVE" in body
     assert b"whisper-1" in body
+
+
+async def test_a_picture_goes_inline_beside_the_words(server):
+    turn = Turn("user", "What is this?", pictures=(Picture(b"\xff\xd8", "image/jpeg"),))
+    await reply_of(provider("openai").stream(asking("A cat.", turns=[turn])))
+    [_, message, _] = server.requests[0].json["messages"]
+    assert message["content"] == [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,/9g="}},
+    ]
+
+
+async def test_a_server_that_cannot_see_gets_the_words_alone(server, openai_settings):
+    openai_settings.PROVIDERS["openai"]["PICTURES"] = False
+    turn = Turn("user", "What is this?", pictures=(Picture(b"\xff\xd8", "image/jpeg"),))
+    await reply_of(provider("openai").stream(asking("A cat.", turns=[turn])))
+    assert server.requests[0].json["messages"][1]["content"] == "What is this?"
+
+
+async def test_a_recording_is_written_down_by_the_model_of_the_entry(server, openai_settings):
+    openai_settings.PROVIDERS["openai"]["TRANSCRIPTION_MODEL"] = "listener-1"
+    heard = await provider("openai").transcribe(Audio(b"ID3", "audio/mpeg"))
+    assert (heard.text, heard.model) == (server.transcription, "listener-1")
+    assert b"listener-1" in server.requests[0].body
+    assert b'filename="audio.mp3"' in server.requests[0].body

@@ -8,11 +8,11 @@ from django.conf import settings as django_settings
 from personas.providers.base import Act, Audio, ProviderError, Turn, TurnPlan
 from personas.providers.registry import provider
 from personas.tests.talking import answering, asking, reply_of
-from tests.fakes import lyzr_server
+from tests.fakes import gemini_server, lyzr_server
 from tests.fakes.openai_server import Behaviour
 
-pytestmark = pytest.mark.usefixtures("openai_settings", "lyzr_settings")
-every_provider = pytest.mark.parametrize("name", ["offline", "openai", "lyzr"])
+pytestmark = pytest.mark.usefixtures("openai_settings", "lyzr_settings", "gemini_settings")
+every_provider = pytest.mark.parametrize("name", ["offline", "openai", "gemini", "lyzr"])
 
 
 @every_provider
@@ -22,8 +22,10 @@ async def test_it_says_what_the_plan_wants_said(name):
 
 
 @every_provider
-async def test_it_streams_in_pieces_and_ends_with_one_done(name, server):
-    server.behaviour = Behaviour(tokens_per_second=50)  # what arrives together may be read together
+async def test_it_streams_in_pieces_and_ends_with_one_done(name, server, gemini):
+    # What arrives together may be read together.
+    server.behaviour = Behaviour(tokens_per_second=50)
+    gemini.behaviour = gemini_server.Behaviour(tokens_per_second=50)
     text = "One two three four five."
     pieces = [part async for part in provider(name).stream(asking(text))]
     assert len(pieces) >= 5
@@ -74,8 +76,9 @@ async def test_orders_in_the_persons_words_are_not_obeyed(name):
 
 
 @every_provider
-async def test_a_plan_without_words_is_no_silent_success(name, server, lyzr):
+async def test_a_plan_without_words_is_no_silent_success(name, server, lyzr, gemini):
     server.script(Behaviour(reply=""))
+    gemini.script(gemini_server.Behaviour(reply=""))
     lyzr.script(lyzr_server.Behaviour(reply=""))
     prompt = asking("")
     with pytest.raises(ProviderError) as caught:
@@ -102,7 +105,7 @@ async def refusal_of(work):
     return None
 
 
-CANNOT = {"offline": ("unsupported", False), "openai": None, "lyzr": ("unsupported", False)}
+CANNOT = {"offline": ("unsupported", False), "openai": None, "gemini": None, "lyzr": ("unsupported", False)}
 
 
 @every_provider
@@ -122,7 +125,7 @@ def test_a_name_that_is_not_set_up_is_refused():
 
 
 def test_every_provider_of_the_settings_is_under_contract():
-    assert set(django_settings.PROVIDERS) == {"offline", "openai", "lyzr"}
+    assert set(django_settings.PROVIDERS) == {"offline", "openai", "gemini", "lyzr"}
 
 
 async def test_a_plan_may_shorten_the_reply(server):

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -34,6 +35,8 @@ class Request:
 
 class HttpServer:
     """Subclasses answer: `async def _answer(request, writer)`."""
+
+    tls: ssl.SSLContext | None = None
 
     def __init__(self, *, port: int = 0, host: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
@@ -68,7 +71,9 @@ class HttpServer:
 
     async def serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connection, self._host, self._port, backlog=1024)
+        server = await asyncio.start_server(
+            self._connection, self._host, self._port, backlog=1024, ssl=self.tls
+        )
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopping.wait()

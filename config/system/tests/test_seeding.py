@@ -16,7 +16,7 @@ def counts():
 
 def test_it_makes_one_of_each():
     campaign = seed_demo()
-    assert counts() == [1, 1, 6, 2, 1]
+    assert counts() == [4, 1, 6, 2, 1]
     assert campaign.state == Campaign.State.DRAFT
     assert campaign.name == "Demo campaign"
     assert campaign.account.slug == "default"
@@ -46,7 +46,7 @@ def test_the_example_reminds_people_once_after_three_days():
 def test_seeding_again_makes_nothing_more():
     seed_demo()
     seed_demo()
-    assert counts() == [1, 1, 6, 2, 1]
+    assert counts() == [4, 1, 6, 2, 1]
 
 
 def test_what_staff_changed_stays():
@@ -56,7 +56,7 @@ def test_what_staff_changed_stays():
     Campaign.objects.update(name="Our own campaign")
     seed_demo()
     assert Guide.objects.get().goal == "Our own goal"
-    assert counts() == [1, 1, 5, 2, 1]
+    assert counts() == [4, 1, 5, 2, 1]
 
 
 def test_every_row_is_valid():
@@ -67,6 +67,7 @@ def test_every_row_is_valid():
         campaign.template,
         campaign.guide.persona,
         *campaign.guide.questions.all(),
+        *Persona.objects.filter(kind=Persona.Kind.INFLUENCER),
     ):
         row.full_clean()
 

@@ -1,0 +1,208 @@
+"""Chats of users with influencers: one for each pair, begun, listed, read, deleted.
+
+A user sees their own alone; another's is not there. Whole short functions of database work.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from crm import media, talk, timeline
+from crm.models import Contact, Conversation, Message
+from crm.models.contacts import Channel
+from crm.persona_authentication import PersonaUser, contact_of
+from personas.influencers import influencer_of, named
+from personas.models import Persona
+
+PLANNER = "crm.persona_plan.plan"
+RECENT = 10  # messages that lists show of each chat
+# Of these the latest whole ones are shown: a few may be replies that failed.
+LOOKED_AT = 2 * RECENT
+WHOLE = Message.State.COMPLETE
+BY_US = (Message.Author.PERSONA, Message.Author.STAFF, Message.Author.SYSTEM)
+
+
+class NoSuchChat(Exception):  # noqa: N818
+    """There is none of this id, or it is somebody else's."""
+
+
+class NoSuchInfluencer(Exception):  # noqa: N818
+    """There is none of this id that can be talked with."""
+
+
+class InfluencerAway(Exception):  # noqa: N818
+    """The influencer answers no more, or not yet; its text is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat as lists show it. `recent` is newest first."""
+
+    conversation: Conversation
+    message_count: int
+    unread_count: int
+    recent: tuple[Message, ...] = field(default=())
+
+
+def chats_of(user: PersonaUser) -> "QuerySet[Conversation]":
+    """The user's chats, the last spoken in first."""
+    if user.contact is None:
+        return Conversation.objects.none()
+    rows = Conversation.objects.filter(contact=user.contact, pair_key__isnull=False)
+    return rows.order_by("-last_activity_at", "-id")
+
+
+def with_influencer(chats: "QuerySet[Conversation]", reference: str) -> "QuerySet[Conversation]":
+    personas = Persona.objects.filter(named(reference)).values("pk")
+    return chats.filter(persona__in=personas)
+
+
+def chat_of(user: PersonaUser, reference: str) -> Conversation:
+    """The user's chat of this id, with its persona and account. Raises NoSuchChat."""
+    try:
+        key = UUID(reference)
+    except ValueError:
+        raise NoSuchChat from None
+    found = chats_of(user).select_related("persona").filter(pk=key).first()
+    if found is None:
+        raise NoSuchChat
+    found.account, found.contact = user.account, contact_of(user)
+    return found
+
+
+# --- Begun ------------------------------------------------------------------------------------
+
+
+def open_chat(user: PersonaUser, influencer_id: str) -> Conversation:
+    """The user's chat with an influencer, begun with its greeting when there is none yet.
+
+    Safe when it is asked for several times at once. Raises NoSuchInfluencer.
+    """
+    persona = influencer_of(user.account, influencer_id)
+    if persona is None or persona.status != Persona.Status.ACTIVE:
+        raise NoSuchInfluencer
+    contact = contact_of(user)
+    pair_key = f"{contact.pk}:{persona.pk}"
+    found = _paired(pair_key)
+    if found is None:
+        try:
+            found = _begun(contact, persona, pair_key)
+        except IntegrityError:
+            found = _paired(pair_key)  # another request was first
+            if found is None:
+                raise
+    found.account, found.contact, found.persona = user.account, contact, persona
+    return found
+
+
+def _paired(pair_key: str) -> Conversation | None:
+    found: Conversation | None = Conversation.objects.filter(pair_key=pair_key).first()
+    return found
+
+
+@transaction.atomic
+def _begun(contact: Contact, persona: Persona, pair_key: str) -> Conversation:
+    made = Conversation.objects.create(
+        account_id=contact.account_id,
+        contact=contact,
+        persona=persona,
+        planner=PLANNER,
+        title=persona.name[:200],
+        channel=Channel.API,
+        pair_key=pair_key,
+    )
+    if persona.greeting.strip():
+        talk.say(made, persona.greeting.strip())
+    ref = {"kind": "conversation", "id": str(made.pk), "conversation": str(made.pk)}
+    title = _("Chat with %(persona)s") % {"persona": persona.name}
+    timeline.write(contact, "chat_started", title[:300], direction="in", channel=made.channel, ref=ref)
+    return made
+
+
+def refuse_away(persona: Persona) -> None:
+    """Raises InfluencerAway."""
+    if persona.status == Persona.Status.DISCONTINUED:
+        raise InfluencerAway(_("This influencer was deleted and answers no more. Your conversation is kept."))
+    if persona.status != Persona.Status.ACTIVE:
+        raise InfluencerAway(_("This influencer cannot be talked with yet."))
+
+
+# --- Listed -----------------------------------------------------------------------------------
+
+
+def _counted(**which: Any) -> Any:
+    """How many messages of a chat are like this."""
+    rows = Message.objects.filter(conversation=OuterRef("pk"), **which).order_by()
+    return Coalesce(Subquery(rows.values("conversation").annotate(n=Count("pk")).values("n")), Value(0))
+
+
+def _not_whole() -> Any:
+    rows = Message.objects.filter(~Q(state=WHOLE), conversation=OuterRef("pk")).order_by()
+    return Coalesce(Subquery(rows.values("conversation").annotate(n=Count("pk")).values("n")), Value(0))
+
+
+def looked_at(chats: "QuerySet[Conversation]", *, rows: slice | None = None) -> list[Chat]:
+    """These chats with their figures and latest messages: three queries, however many they are."""
+    unread = _counted(author__in=BY_US, state=WHOLE, seq__gt=OuterRef("read_seq"))
+    counted = chats.select_related("persona").annotate(unread=unread, not_whole=_not_whole())
+    found = list(counted if rows is None else counted[rows])
+    recent = _recent([chat.pk for chat in found])
+    return [
+        Chat(chat, chat.last_seq - chat.not_whole, chat.unread, tuple(recent.get(chat.pk, ())[:RECENT]))
+        for chat in found
+    ]
+
+
+def _recent(ids: list[UUID]) -> dict[UUID, list[Message]]:
+    since = F("conversation__last_seq") - LOOKED_AT
+    rows = Message.objects.filter(conversation__in=ids, state=WHOLE, seq__gt=since)
+    found: dict[UUID, list[Message]] = {}
+    for message in rows.prefetch_related("media").order_by("conversation", "-seq") if ids else ():
+        found.setdefault(message.conversation_id, []).append(message)
+    return found
+
+
+def look_at(conversation: Conversation) -> Chat:
+    """One chat, as it is now."""
+    return looked_at(Conversation.objects.filter(pk=conversation.pk))[0]
+
+
+def history(conversation: Conversation) -> "QuerySet[Message]":
+    """What was said whole."""
+    return Message.objects.filter(conversation_id=conversation.pk, state=WHOLE).prefetch_related("media")
+
+
+def message_total(conversation: Conversation) -> int:
+    rows = Message.objects.filter(~Q(state=WHOLE), conversation_id=conversation.pk)
+    return int(conversation.last_seq - rows.count())
+
+
+# --- Read, deleted ----------------------------------------------------------------------------
+
+
+def mark_read(conversation: Conversation) -> None:
+    """Up to the last whole message: one that is being written now is not read yet."""
+    whole = Message.objects.filter(conversation_id=conversation.pk, state=WHOLE)
+    last = whole.aggregate(last=Max("seq"))["last"] or 0
+    now = timezone.now()
+    rows = Conversation.objects.filter(pk=conversation.pk)
+    rows.filter(read_seq__lt=last).update(read_seq=last)
+    rows.update(read_at=now)
+    conversation.read_seq, conversation.read_at = max(last, conversation.read_seq), now
+
+
+def delete(conversation: Conversation) -> int:
+    """The chat with its messages, and soon its files; how many messages the user lost sight of."""
+    total = message_total(conversation)
+    with transaction.atomic():
+        media.let_go(conversation.pk)
+        conversation.contact.timeline.filter(ref__conversation=str(conversation.pk)).delete()
+        Message.objects.filter(conversation_id=conversation.pk).delete()
+        Conversation.objects.filter(pk=conversation.pk).delete()
+    return total

@@ -1,0 +1,130 @@
+"""What a message holds besides words, for the persona: recordings written down, pictures to look at.
+
+Part of the turn: done once for each message however often it is sent, kept alive and timed as the reply is.
+Storage and vendors are asked outside any transaction and off the event loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+from typing import TypeVar
+
+from django.utils.translation import gettext as _
+
+from config.api.threads import in_database
+from crm import media
+from crm.briefs import Said
+from crm.media import MediaRefused
+from crm.models import MediaFile, Message
+from crm.turns import Turn
+from personas.providers.base import Picture, ProviderError
+
+logger = logging.getLogger(__name__)
+
+# What a voice message was recognised as; a persona that could not hear it says so.
+HEARD, UNHEARD = "heard", "unheard"
+# Pictures that a model is shown again: those of the latest messages.
+LOOKED_BACK = 6  # messages
+PICTURES_SHOWN = 10
+WITH_PICTURES = (Message.Type.IMAGE, Message.Type.MULTIMODAL)
+
+T = TypeVar("T")
+R = TypeVar("R")
+Pictures = Mapping[int, tuple[Picture, ...]]  # by the number of their message
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    # Few, and their own: a slow store must hold up neither the database nor the loop.
+    return ThreadPoolExecutor(4, thread_name_prefix="senses")
+
+
+# --- Heard ------------------------------------------------------------------------------------
+
+
+async def heard(turn: Turn) -> Turn:
+    """The turn with what a voice message says as its text. Raises ProviderError that another try may mend."""
+    message = turn.message
+    if message.type != Message.Type.AUDIO or message.act == HEARD:
+        return turn
+    words = await _written_down(turn)
+    act = HEARD if words else UNHEARD
+    note = _("[Transcribed: %(words)s]") % {"words": words} if words else _("[Voice message]")
+    text = "\n".join(part for part in (_own_words(message.text), note) if part)
+    await in_database(_keep, message, text, act)
+    last = replace(turn.said[-1], text=text, act=act)
+    return replace(turn, said=(*turn.said[:-1], last))
+
+
+def _own_words(text: str) -> str:
+    """What was written beside the recording, without the note of a try before."""
+    return text.removesuffix(_("[Voice message]")).rstrip()
+
+
+async def _written_down(turn: Turn) -> str:
+    """What was said; empty where nobody in the persona's chain can hear it."""
+    try:
+        audio = await _of_storage(media.audio_of, await in_database(_recording, turn.message))
+        words = await media.transcribed(turn.persona, turn.conversation.account, audio)
+    except MediaRefused:
+        return ""
+    except ProviderError as error:
+        if error.retryable:
+            raise
+        logger.info("a voice message was not written down: %s", error.code)
+        return ""
+    return words.strip()
+
+
+def _recording(message: Message) -> MediaFile:
+    file = message.media.filter(kind=MediaFile.Kind.AUDIO).first()
+    if file is None:
+        raise MediaRefused(_("The recording is gone."))
+    return file
+
+
+def _keep(message: Message, text: str, act: str) -> None:
+    Message.objects.filter(pk=message.pk).update(text=text, act=act)
+    message.text, message.act = text, act
+
+
+# --- Seen -------------------------------------------------------------------------------------
+
+
+async def seen(turn: Turn) -> Pictures:
+    """The pictures of the latest messages, the newest first to be shown."""
+    files = await in_database(_latest_pictures, turn)
+    return await _of_storage(_read, files) if files else {}
+
+
+def _latest_pictures(turn: Turn) -> dict[int, list[MediaFile]]:
+    rows = Message.objects.filter(
+        conversation_id=turn.conversation.pk,
+        seq__gt=turn.message.seq - LOOKED_BACK,
+        seq__lte=turn.message.seq,
+        type__in=WITH_PICTURES,
+    )
+    found: dict[int, list[MediaFile]] = {}
+    left = PICTURES_SHOWN
+    for message in rows.prefetch_related("media").order_by("-seq"):
+        files = sorted(message.media.all(), key=lambda file: file.pk)[:left]
+        left -= len(files)
+        if files:
+            found[message.seq] = files
+    return found
+
+
+def _read(files: Mapping[int, list[MediaFile]]) -> Pictures:
+    return {seq: media.pictures_of(of_message) for seq, of_message in files.items()}
+
+
+async def _of_storage(work: Callable[[T], R], of: T) -> R:
+    return await asyncio.get_running_loop().run_in_executor(_threads(), work, of)
+
+
+def pictured(said: Said) -> str:
+    """What stands for a message of pictures without a word."""
+    return said.text or _("(They sent a picture.)")
