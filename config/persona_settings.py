@@ -36,6 +36,9 @@ JWT_ISSUERS = _accounts_of_issuers()
 if not all(JWT_ISSUERS) or not all(JWT_ISSUERS.values()):
     raise ImproperlyConfigured("JWT_ISSUERS must be issuers, each with =account or without.")
 
+# What influencers remember of people; each person can switch it off for themselves.
+PERSONA_MEMORY = ENV.flag("RAPPORT_PERSONA_MEMORY", default=True)
+
 # --- Persona chat: requests of one user --------------------------------------------------------
 PERSONA_PER_MINUTE = ENV.whole("RATE_LIMIT_PER_MINUTE", 300, least=1, most=10_000)
 PERSONA_PER_HOUR = ENV.whole("RATE_LIMIT_PER_HOUR", 5_000, least=1, most=100_000)

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from crm import briefs, persona_senses
+from config.api.threads import in_database
+from crm import briefs, persona_senses, remembering
 from crm.briefs import Said
 from crm.persona_senses import Pictures
 from crm.recognising import Recognition, named_question, previous_key
@@ -61,7 +62,7 @@ async def decide(turn: Turn) -> Decision:
     A brief or planner that is at fault is a bug and fails the turn.
     """
     turn = await persona_senses.heard(turn)
-    pictures = await persona_senses.seen(turn) if turn.conversation.pair_key is not None else {}
+    pictures, memory = await _of_influencer(turn) if turn.conversation.pair_key is not None else ({}, ())
     read = await _read(turn)
     said = [*turn.said[:-1], replace(turn.said[-1], act=read.act, question_key=read.question_key)]
     planner = planner_at(turn.conversation.planner)
@@ -71,10 +72,18 @@ async def decide(turn: Turn) -> Decision:
     plan = planner(brief, said, now=timezone.now())
     passages = await _passages(turn, plan)
     sources = [Source(number, item.title, item.text) for number, item in enumerate(passages, start=1)]
-    prompt = _prompt(turn, history(said, pictures), plan=plan, sources=sources)
+    prompt = _prompt(turn, (*memory, *history(said, pictures)), plan=plan, sources=sources)
     return Decision(
         plan, read, prompt, tuple(_shown(number, item) for number, item in enumerate(passages, start=1))
     )
+
+
+async def _of_influencer(turn: Turn) -> tuple[Pictures, tuple[Line, ...]]:
+    """What a chat with an influencer adds to the prompt. What is remembered comes first, as data."""
+    fell_out = turn.message.seq > HISTORY_MESSAGES
+    recalled = await in_database(remembering.recalled, turn.conversation, with_summary=fell_out)
+    memory = (Line("user", recalled),) if recalled else ()
+    return await persona_senses.seen(turn), memory
 
 
 async def _read(turn: Turn) -> Recognition:

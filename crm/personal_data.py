@@ -48,6 +48,7 @@ def collect(contact: Contact) -> dict[str, Any]:
             {**row, "created_at": row["created_at"].isoformat()}
             for row in contact.media_files.values("kind", "filename", "mime", "size_bytes", "created_at")
         ],
+        "memories": list(contact.memories.values_list("text", flat=True)),
         "conversations": [_conversation(row) for row in contact.conversations.order_by("created_at")],
     }
 

@@ -1,13 +1,15 @@
 """Wake-ups: each task names one row; the sweep finds, from rows alone, the work whose wake-up was lost."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 from celery import shared_task
 from django.db.models import F
 from django.utils import timezone
 
-from crm import erasure, likeness, media_unused, merging, replies, sessions, turns
+from crm import erasure, likeness, media_unused, merging, remembering, replies, sessions, turns
 from crm.models import Conversation, Message
 from crm.talk import TURN_PATIENCE
 
@@ -43,6 +45,20 @@ def tidy() -> None:
     merging.sweep()
     likeness.search_on()
     media_unused.remove()
+    for conversation_id in remembering.due():
+        remember.delay(str(conversation_id))
+
+
+@shared_task(name="crm.tasks.remember")
+def remember(conversation_id: str) -> None:
+    """One model call; its own time-outs end it within a minute, else its lease does."""
+    asyncio.run(_remember(UUID(conversation_id)))
+
+
+async def _remember(conversation_id: UUID) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SWEEP_SECONDS):
+            await remembering.remember(conversation_id)
 
 
 def unanswered() -> list[int]:

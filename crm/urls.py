@@ -8,6 +8,7 @@ from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
 from crm.api.media import MediaUpload, media_file
 from crm.api.persona_chats import ChatDetail, ChatList, ChatRead, InboxList
+from crm.api.persona_memories import Memories, Memory
 from crm.api.persona_messages import messages
 from crm.api.persona_messages_described import PersonaMessagesView
 from crm.api.persona_ticket import PageTicket
@@ -31,6 +32,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/chat/messages/<int:message_id>/rating", MessageRating.as_view(), name="chat-rating"),
     path("api/v1/chat/conversations", ChatList.as_view(), name="persona-chats"),
     path("api/v2/chat/conversations", InboxList.as_view(), name="persona-inbox"),
+    path("api/v1/chat/memories", Memories.as_view(), name="persona-memories"),
+    path("api/v1/chat/memories/<int:memory_id>", Memory.as_view(), name="persona-memory"),
     path("api/v1/chat/ws/ticket", InboxTicket.as_view(), name="persona-inbox-ticket"),
     path(CHAT, ChatDetail.as_view(), name="persona-chat"),
     path(f"{CHAT}/read", ChatRead.as_view(), name="persona-chat-read"),

@@ -165,7 +165,13 @@ def test_what_an_account_calls_its_people_is_not_there_for_another(known):
 
 
 # Of users who prove themselves by a signed token; a key opens nothing there (test_persona_chats.py).
-OF_USERS = ("/api/v1/chat/conversations", "/api/v1/chat/ws/", "/api/v2/chat/", "/api/v1/media/upload")
+OF_USERS = (
+    "/api/v1/chat/conversations",
+    "/api/v1/chat/memories",
+    "/api/v1/chat/ws/",
+    "/api/v2/chat/",
+    "/api/v1/media/upload",
+)
 
 
 def test_the_ids_of_another_account_are_not_there(known):

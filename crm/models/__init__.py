@@ -4,6 +4,7 @@ from crm.models.access import AccessLink, Erasure
 from crm.models.consent import Consent, Suppression
 from crm.models.contacts import Contact, ContactAddress, TimelineEntry
 from crm.models.conversations import Conversation, MediaFile, Message
+from crm.models.memories import MemoryFact
 from crm.models.merging import ContactMerge, Likeness, LikenessSearch, MovedRows
 from crm.models.sessions import Rating, SessionToken
 
@@ -18,6 +19,7 @@ __all__ = [
     "Likeness",
     "LikenessSearch",
     "MediaFile",
+    "MemoryFact",
     "Message",
     "MovedRows",
     "Rating",

@@ -55,6 +55,11 @@ class Conversation(models.Model):
     # How far the person has read, as their program says.
     read_seq = models.PositiveIntegerField(default=0)
     read_at = models.DateTimeField(null=True, blank=True)
+    # What an influencer remembers of this talk, how far it has read for that, and when it may read on
+    # (crm/remembering.py).
+    summary = models.TextField(blank=True)
+    remembered_seq = models.PositiveIntegerField(default=0)
+    remember_after = models.DateTimeField(null=True, blank=True, editable=False)
     # Staff took over: the persona is silent until it is handed back.
     taken_over_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -79,6 +84,10 @@ class Conversation(models.Model):
                 fields=["contact", "-last_activity_at", "-id"],
                 condition=Q(pair_key__isnull=False),
                 name="persona_chats_latest",
+            ),
+            # the sweep: chats with influencers that have something to be remembered
+            models.Index(
+                fields=["last_activity_at"], condition=Q(pair_key__isnull=False), name="persona_chats_recent"
             ),
             # the admin's list of all accounts
             models.Index(fields=["-last_activity_at", "-id"], name="conversation_latest_of_all"),

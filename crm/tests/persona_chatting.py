@@ -34,6 +34,10 @@ class User:
         content = body if isinstance(body, bytes) else json.dumps(body or {})
         return self.client.post(path, content, content_type="application/json", headers=self.headers)
 
+    def put(self, path, body):
+        headers = self.headers
+        return self.client.put(path, json.dumps(body), content_type="application/json", headers=headers)
+
     def delete(self, path):
         return self.client.delete(path, headers=self.headers)
 
