@@ -4,9 +4,10 @@ import logging
 import re
 
 SECRETS = (
-    # Capability paths: /i/<token>, /u/<token>, /sessions/validate/<token>, /s3/signed/<token>, /t/<token>
+    # Capability paths: /i/<token>, /u/<token>, /a/<token>, /t/<token>,
+    # /sessions/validate/<token>, /s3/signed/<token>
     (
-        re.compile(r"(/(?:i|u|t|sessions/(?:validate|extend|revoke)|s3/signed)/)[A-Za-z0-9_:\-]{8,}"),
+        re.compile(r"(/(?:i|u|a|t|sessions/(?:validate|extend|revoke)|s3/signed)/)[A-Za-z0-9_:\-]{8,}"),
         r"\1…",
     ),
     (

@@ -26,6 +26,7 @@ PUBLIC = {
 CAPABILITY_PREFIXES = {
     "/i/": "a recipient's interview",
     "/u/": "unsubscribing",
+    "/a/": "moving or cancelling one appointment",
     "/t/": "an email's rewritten links and its picture: the signature in the address decides",
     "/s3/signed/": "one transcript for some hours: the signature in the address",
     "/chat/<": "the chat of a recipient: the cookie of the link decides",
