@@ -9,13 +9,14 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import arrivals, bounces, hearing, mail_reading, matching, recognising, settling
+from campaigns import bounces, hearing, mail_reading, matching, recognising, settling
 from campaigns.bounces import Report, Verdict
 from campaigns.hearing import Heard
 from campaigns.mail_reading import Mail
 from campaigns.matching import Match
 from campaigns.models import InboundEmail, Mailbox
 from campaigns.shown import without_capabilities
+from config.api import arrivals
 from config.api.models import Account, digest
 from crm import timeline
 from crm.models import TimelineEntry

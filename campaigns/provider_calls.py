@@ -6,11 +6,12 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from campaigns import arrivals, hearing, inbound, matching, tracking
+from campaigns import hearing, inbound, matching, tracking
 from campaigns.hearing import Heard
 from campaigns.mail_providers import PROVIDERS, Call, Told
 from campaigns.matching import Match
 from campaigns.models import MailWebhook, WebhookCall
+from config.api import arrivals
 
 Kind = WebhookCall.Kind
 

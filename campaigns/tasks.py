@@ -8,7 +8,6 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from campaigns import (
-    arrivals,
     claiming,
     followups,
     forgetting,
@@ -33,6 +32,7 @@ from campaigns.models import (
     SmtpServer,
     WebhookCall,
 )
+from config.api import arrivals
 
 
 @worker_shutdown.connect(dispatch_uid="campaigns.tasks.leave_servers")

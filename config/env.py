@@ -51,6 +51,20 @@ class Environment:
         found = [word.strip() for word in self.text(name).split(",")]
         return [word for word in found if word] or list(default)
 
+    def wholes(self, name: str, default: tuple[int, ...], *, least: int, most: int) -> tuple[int, ...]:
+        """Whole numbers separated by commas; the word `none` for an empty list."""
+        words = self.words(name)
+        if not words:
+            return default
+        if words == ["none"]:
+            return ()
+        if any(not word.isascii() or not word.isdigit() for word in words):
+            raise ImproperlyConfigured(f"{name} must be whole numbers separated by commas, or none.")
+        numbers = tuple(map(int, words))
+        if not all(least <= number <= most for number in numbers):
+            raise ImproperlyConfigured(f"{name} must hold numbers from {least} to {most}.")
+        return numbers
+
     def hosts(self, name: str, *, port: int) -> list[tuple[str, int]]:
         """IP addresses with their ports, like `10.0.0.1, 10.0.0.2:5353, [::1]:53`; none when not set."""
         try:

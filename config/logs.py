@@ -4,11 +4,11 @@ import logging
 import re
 
 SECRETS = (
-    # Capability paths: /i/<token>, /u/<token>, /sessions/validate/<token>, /s3/signed/<token>, /t/<token>,
-    # /api/v1/media/files/<token>
+    # Capability paths: /i/<token>, /u/<token>, /a/<token>, /t/<token>, /sessions/validate/<token>,
+    # /s3/signed/<token>, /api/v1/media/files/<token>
     (
         re.compile(
-            r"(/(?:i|u|t|sessions/(?:validate|extend|revoke)|s3/signed|api/v1/media/files)/)"
+            r"(/(?:i|u|a|t|sessions/(?:validate|extend|revoke)|s3/signed|api/v1/media/files)/)"
             r"[A-Za-z0-9_:\-]{8,}"
         ),
         r"\1…",

@@ -48,3 +48,12 @@ CALL_HOURS = (
     ENV.whole("RAPPORT_CALL_FROM_HOUR", 8, most=23),
     ENV.whole("RAPPORT_CALL_UNTIL_HOUR", 21, least=1, most=24),
 )
+# What a call that reached nobody is followed by: after so many minutes another, and so on. "none": nothing.
+RETRY_MINUTES = {
+    "no_answer": ENV.wholes("RAPPORT_RETRY_NO_ANSWER", (120, 1440), least=1, most=10_080),
+    "busy": ENV.wholes("RAPPORT_RETRY_BUSY", (15, 120), least=1, most=10_080),
+    "voicemail": ENV.wholes("RAPPORT_RETRY_VOICEMAIL", (1440,), least=1, most=10_080),
+    "not_placed": ENV.wholes("RAPPORT_RETRY_FAILED", (60,), least=1, most=10_080),
+}
+# Hours before an appointment at which the person is reminded by email; 0 reminds nobody.
+REMINDER_HOURS = ENV.whole("RAPPORT_REMINDER_HOURS", 24, most=336)

@@ -1,9 +1,11 @@
-"""A time slot and a person: booked at most once, by the database's word."""
+"""A time slot and a person: booked at most once, by the database's word; later moved, or cancelled."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -11,12 +13,15 @@ from config.api.models import Account
 from config.api.zones import first_zone
 from crm import timeline
 from crm.contacts import uuid_of
+from crm.models import TimelineEntry
 from crm.models.contacts import Channel
-from voice import tasks
+from voice import reminding, tasks
 from voice.models import Appointment, PhoneCall, TimeSlot
+from voice.notices import written_time
 from voice.scheduling import Slot
 
-MOST_OFFERED = 30  # slots that one talk chooses from
+MOST_OFFERED = 30  # slots that one talk, or one page, chooses from
+State = Appointment.State
 
 
 class SlotTaken(Exception):  # noqa: N818
@@ -34,20 +39,69 @@ def book(call: PhoneCall, slot_id: str) -> Appointment:
 
     Raises SlotTaken; then nothing has changed.
     """
-    slot = _open_slot(call.account, uuid_of(slot_id))
+    slot, now = _open_slot(call.account, uuid_of(slot_id)), timezone.now()
     try:
         with transaction.atomic():  # a savepoint: the turn goes on when this fails
             appointment = Appointment.objects.create(
-                account_id=call.account_id, slot=slot, contact_id=call.contact_id, call=call
+                account_id=call.account_id,
+                slot=slot,
+                contact_id=call.contact_id,
+                call=call,
+                booked_at=now,
+                changed_at=now,
+                remind_at=reminding.time_for(slot, now=now),
             )
     except IntegrityError:
-        own = Appointment.objects.filter(call=call, slot=slot, state=Appointment.State.BOOKED).first()
+        own = Appointment.objects.filter(call=call, slot=slot, state=State.BOOKED).first()
         if own is None:
             raise SlotTaken from None
         return own
-    _note(appointment, call)
+    words = words_for(slot, zone=str(call.invitation.get("zone", "")))
+    _note(appointment, "appointment_booked", _("Interview agreed for %(time)s") % {"time": words}, call=call)
     tasks.tell.delay_on_commit(str(appointment.pk))  # type: ignore[attr-defined]
     return appointment
+
+
+def move(appointment: Appointment, slot_id: str) -> bool:
+    """Another time for the same appointment; the person is told. False when it has that time, or changed
+    meanwhile. Raises SlotTaken; then nothing has changed.
+    """
+    slot, now = _open_slot(appointment.account, uuid_of(slot_id)), timezone.now()
+    if slot.pk == appointment.slot_id:
+        return False
+    seen = Appointment.objects.filter(pk=appointment.pk, state=State.BOOKED, slot=appointment.slot_id)
+    remind_at = reminding.time_for(slot, now=now)
+    try:
+        with transaction.atomic():
+            if not _changed(seen, at=now, slot=slot, remind_at=remind_at, reminded_at=None):
+                return False
+            title = _("Interview moved to %(time)s") % {"time": written_time(appointment, slot)}
+            _note(appointment, "appointment_moved", title, direction=TimelineEntry.Direction.IN)
+    except IntegrityError:
+        raise SlotTaken from None
+    return True
+
+
+def cancel(appointment: Appointment) -> bool:
+    """Frees the slot; the person is told. False when it was cancelled before."""
+    now = timezone.now()
+    rows = Appointment.objects.filter(pk=appointment.pk, state=State.BOOKED)
+    with transaction.atomic():
+        won = _changed(rows, at=now, state=State.CANCELLED, cancelled_at=now, remind_at=None)
+        if won:
+            title = _("Interview cancelled: %(time)s") % {"time": written_time(appointment, appointment.slot)}
+            _note(appointment, "appointment_cancelled", title)
+    return won
+
+
+def _changed(rows: "QuerySet[Appointment]", *, at: datetime, **changes: Any) -> bool:
+    """The calendar entry gets a new version, and its email is due again."""
+    again = {"sequence": F("sequence") + 1, "notice": Appointment.Notice.PENDING, "changed_at": at}
+    won = list(rows.values_list("pk", flat=True))
+    if not won or not rows.update(**again, **changes):
+        return False
+    tasks.tell.delay_on_commit(str(won[0]))  # type: ignore[attr-defined]
+    return True
 
 
 def _open_slot(account: Account, key: UUID | None) -> TimeSlot:
@@ -57,12 +111,17 @@ def _open_slot(account: Account, key: UUID | None) -> TimeSlot:
     return slot
 
 
-def _note(appointment: Appointment, call: PhoneCall) -> None:
-    title = _("Interview agreed for %(time)s") % {
-        "time": words_for(appointment.slot, zone=call.invitation.get("zone", ""))
-    }
-    ref = {"kind": "appointment", "id": str(appointment.pk), "call": str(call.pk)}
-    timeline.write(call.contact, "appointment_booked", title, channel=Channel.PHONE, ref=ref)
+def _note(
+    appointment: Appointment,
+    kind: str,
+    title: str,
+    *,
+    call: PhoneCall | None = None,
+    direction: str = TimelineEntry.Direction.NONE,
+) -> None:
+    ref = {"kind": "appointment", "id": str(appointment.pk)} | ({"call": str(call.pk)} if call else {})
+    channel = Channel.PHONE if call else ""
+    timeline.write(appointment.contact, kind, title, channel=channel, direction=direction, ref=ref)
 
 
 def words_for(slot: TimeSlot, *, zone: str) -> str:
@@ -71,9 +130,3 @@ def words_for(slot: TimeSlot, *, zone: str) -> str:
         return slot.origin
     local = slot.starts_at.astimezone(first_zone(zone))
     return f"{local:%A} {local.day} {local:%B} at {local:%H:%M}"
-
-
-def cancel(appointment: Appointment) -> bool:
-    """Frees the slot. False when it was cancelled before."""
-    rows = Appointment.objects.filter(pk=appointment.pk, state=Appointment.State.BOOKED)
-    return rows.update(state=Appointment.State.CANCELLED, cancelled_at=timezone.now()) > 0

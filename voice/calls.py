@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.api.addresses import is_loopback
-from crm import timeline
-from crm.contacts import uuid_of
+from crm import consent, timeline
+from crm.contacts import email_of, uuid_of
 from crm.models import Contact, TimelineEntry
+from crm.models.consent import Purpose
 from crm.models.contacts import Channel
-from voice import gates, slots_of_environment, twilio
+from voice import gates, retry_rules, slots_of_environment, twilio
 from voice.models import PhoneCall
 
 Line, Status = PhoneCall.Line, PhoneCall.Status
@@ -70,8 +71,15 @@ def webhook(path: str, **query: Any) -> str:
     return f"{settings.WEBHOOK_BASE_URL}/{path}" + (f"?{urlencode(query)}" if query else "")
 
 
-def place(contact: Contact, about: About, *, by: str, now: datetime | None = None) -> PhoneCall:
-    """Rings the person, once. Raises CannotCall.
+def place(
+    contact: Contact,
+    about: About,
+    *,
+    by: str,
+    now: datetime | None = None,
+    retry_of: PhoneCall | None = None,
+) -> PhoneCall:
+    """Rings the person, once; also once as the next attempt of another call. Raises CannotCall.
 
     The row is there before Twilio is asked, and only one call of a person can be active. When Twilio's
     answer is lost the call is looked up, and never simply placed again.
@@ -82,7 +90,7 @@ def place(contact: Contact, about: About, *, by: str, now: datetime | None = Non
     if (reason := gates.refusal(contact, now=at)) is not None:
         raise CannotCall(reason.code, reason.text, **reason.details)
     slots_of_environment.offer(contact.account, now=at)
-    call = _intended(contact, about, by=by, at=at)
+    call = _intended(contact, about, by=by, at=at, retry_of=retry_of)
     address = {"call": str(call.pk)}
     try:
         placed = twilio.place(
@@ -99,24 +107,34 @@ def place(contact: Contact, about: About, *, by: str, now: datetime | None = Non
     return call
 
 
-def _intended(contact: Contact, about: About, *, by: str, at: datetime) -> PhoneCall:
-    number = gates.number_of(contact)
-    invitation = {
+def _invitation(contact: Contact, about: About, number: str) -> dict[str, Any]:
+    email = email_of(contact)
+    return {
         "candidate": contact.name,
         "company": about.company,
         "position": about.position,
         "zone": str(gates.zones_of(contact, number)[0]),
         "language": contact.language or "en",
+        # Only who will get an email about it is told so.
+        "writes": consent.may_contact(contact, Channel.EMAIL, Purpose.TRANSACTIONAL, address=email).allowed,
     }
+
+
+def _intended(
+    contact: Contact, about: About, *, by: str, at: datetime, retry_of: PhoneCall | None
+) -> PhoneCall:
+    number = gates.number_of(contact)
     try:
         with transaction.atomic():
             return PhoneCall.objects.create(
                 account=contact.account,
                 contact=contact,
                 to_number=number,
-                invitation=invitation,
+                invitation=_invitation(contact, about, number),
                 requested_by=by[:150],
                 started_at=at,
+                retry_of=retry_of,
+                attempt=retry_of.attempt + 1 if retry_of else 1,
             )
     except IntegrityError:
         running = PhoneCall.objects.filter(contact=contact, status=Status.ACTIVE).first()
@@ -257,7 +275,9 @@ TITLES = {
 def _end(call: PhoneCall) -> None:
     """The line is down: whatever the talk has not settled, it never will."""
     outcome = call.outcome or UNTALKED[Line(call.line)]
-    PhoneCall.objects.filter(pk=call.pk, status=Status.ACTIVE).update(status=Status.FAILED, outcome=outcome)
+    rows = PhoneCall.objects.filter(pk=call.pk, status=Status.ACTIVE)
+    if rows.update(status=Status.FAILED, outcome=outcome):
+        retry_rules.plan(call, outcome, now=call.ended_at or timezone.now())
     timeline.write(
         call.contact,
         "phone_call",

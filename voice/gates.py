@@ -18,7 +18,7 @@ from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 from voice.models import PhoneCall
 
-WEEK = timedelta(days=7)
+WEEK, QUARTER = timedelta(days=7), timedelta(minutes=15)
 SAMPLE_NUMBER = "+1234567890"  # of the documented example: nobody's
 
 
@@ -70,10 +70,24 @@ def zones_of(contact: Contact, number: str) -> list[ZoneInfo]:
     return found or [first_zone(settings.CANDIDATE_TIME_ZONE, settings.TIME_ZONE)]
 
 
-def _wrong_hour(contact: Contact, number: str, *, now: datetime) -> Refusal | None:
+def next_hour(contact: Contact, number: str, *, after: datetime) -> datetime | None:
+    """The first time from then on, by quarters of an hour, at which this person may be rung by the clock.
+
+    None when a week has none: the zones of the number have no hour in common.
+    """
+    zones = zones_of(contact, number)
+    times = (after + QUARTER * step for step in range(WEEK // QUARTER))
+    return next((at for at in times if _is_day(zones, at)), None)
+
+
+def _is_day(zones: list[ZoneInfo], at: datetime) -> bool:
     first, last = settings.CALL_HOURS
-    hours = [now.astimezone(zone).hour for zone in zones_of(contact, number)]
-    if all(first <= hour < last for hour in hours):
+    return all(first <= at.astimezone(zone).hour < last for zone in zones)
+
+
+def _wrong_hour(contact: Contact, number: str, *, now: datetime) -> Refusal | None:
+    if _is_day(zones_of(contact, number), now):
         return None
+    first, last = settings.CALL_HOURS
     words = _("It is not between %(first)d:00 and %(last)d:00 where this person may be. Call later.")
     return Refusal("OUTSIDE_HOURS", words % {"first": first, "last": last})

@@ -96,7 +96,8 @@ class Room:
         if slot is None or slot.id not in self.talk.offered:
             room = self.having(refused=(*self.talk.refused, self.talk.chosen), chosen="")
             return room.offer(room.spread(), reading, before=self.say["taken"])
-        return self.end("booked", reading, say=self._slot_sentence("booked", slot), book=slot.id)
+        form = "booked_in_writing" if self.invitation.writes else "booked"
+        return self.end("booked", reading, say=self._slot_sentence(form, slot), book=slot.id)
 
     def repeat(self, reading: Reading) -> Move:
         return self.listen(self._question(is_repeat=True), reading, reprompts=0)

@@ -89,6 +89,7 @@ class Invitation:
     language: str = "en"
     max_turns: int = 6
     max_reprompts: int = 2
+    writes: bool = False  # an email about what is booked follows
 
 
 @dataclass(frozen=True, slots=True)

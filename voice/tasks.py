@@ -5,7 +5,17 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from voice import calls, inbox, inbox_reading, notices, received_data, twilio, webhook_polling
+from voice import (
+    calls,
+    inbox,
+    inbox_reading,
+    notices,
+    received_data,
+    reminding,
+    retrying,
+    twilio,
+    webhook_polling,
+)
 
 WORK_SECONDS = 20  # of one task; then it hands over to its next self
 
@@ -29,8 +39,26 @@ def ask_vendor() -> None:
 
 @shared_task
 def tell(appointment_id: str) -> None:
-    """The email of one appointment."""
+    """The email about how one appointment stands."""
     notices.tell(appointment_id)
+
+
+@shared_task
+def remind(appointment_id: str) -> None:
+    """The email before one appointment."""
+    reminding.remind(appointment_id)
+
+
+@shared_task
+def call_again() -> None:
+    """Places the next attempts that are due, the oldest first; several at once share them."""
+    ends = time.monotonic() + WORK_SECONDS
+    while ids := retrying.due(limit=20):
+        for call_id in ids:
+            if time.monotonic() > ends:
+                call_again.delay()
+                return
+            retrying.call_again(call_id)
 
 
 @shared_task
@@ -45,10 +73,14 @@ def sweep() -> None:
 
 
 def _sweep_calls() -> None:
-    """Emails that were not handed over; calls whose end was never reported, which Twilio is asked for."""
+    """Emails that are due; next attempts; calls whose end was never reported, which Twilio is asked for."""
     for appointment_id in notices.due():
         tell.delay(str(appointment_id))
+    for appointment_id in reminding.due():
+        remind.delay(str(appointment_id))
     if twilio.missing_settings():
         return
+    if retrying.due(limit=1):
+        call_again.delay()
     for call in calls.stale(now=timezone.now()):
         calls.refresh(call)

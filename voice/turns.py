@@ -1,22 +1,27 @@
 """One turn of a call: what was heard goes to the talk's rules, what they decide is done and said, once.
 
-Each turn is one short transaction under the call's row, with no outside call in it. Twilio asks again when
-it got no answer: the turn's number is in the address, and its answer is kept.
+Each turn is one short transaction under the call's row, with no outside call in it: a model that is asked
+what was meant is asked before it. Twilio asks again when it got no answer: the turn's number is in the
+address, and its answer is kept.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from config.api.models import Account
 from crm import consent
 from crm.models import Suppression
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
-from voice import booking, calls, scheduling, twilio
+from personas.models import Persona
+from voice import booking, calls, retry_rules, scheduling, twilio
+from voice.model_intents import asks_a_model
 from voice.models import CallTurn, PhoneCall
 from voice.scheduling import Heard, Invitation, Move, Talk
 
@@ -29,6 +34,17 @@ HINTS = (
 NOT_AGAIN = {"stop_calling", "wrong_person"}
 
 
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """A turn that the rules are unsure of, and nothing is kept of yet: whom to ask, and about what talk."""
+
+    call_id: Any
+    number: int
+    talk: Talk
+    account: Account
+    persona: Persona | None
+
+
 def greet(call_id: Any, *, answered_by: str = "", now: datetime | None = None) -> str:
     """TwiML for the beginning of a call. Asked again, the same."""
     at = now or timezone.now()
@@ -39,14 +55,33 @@ def greet(call_id: Any, *, answered_by: str = "", now: datetime | None = None) -
         if not _is_on(call):
             return farewell(call)
         if answered_by.startswith(("machine", "fax")):
-            return _at_a_machine(call)
+            return _at_a_machine(call, at=at)
         move = scheduling.greet(_invitation(call), booking.slots_of(call.account, at=at), now=at)
         return _take(call, 0, Heard(), move, at=at)
 
 
-def hear(call_id: Any, number: int | None, heard: Heard, *, now: datetime | None = None) -> str:
-    """TwiML after what was said or pressed in turn `number` (None: the next). Asked again, the same."""
+def hear(
+    call_id: Any, number: int | None, heard: Heard, *, intent: str = "", now: datetime | None = None
+) -> str:
+    """TwiML after what was said or pressed in turn `number` (None: the next). Asked again, the same.
+
+    `intent` is a model's, and counts only where the rules are unsure.
+    """
     at = now or timezone.now()
+    return cast(str, _hear(call_id, number, heard, intent=intent, at=at, may_ask=False))
+
+
+def hear_or_ask(call_id: Any, number: int | None, heard: Heard) -> str | Unsure:
+    """The same by the rules; where they are unsure, what to ask a model first. `hear` then takes the turn.
+
+    Once for a turn: a webhook that is repeated meanwhile is answered by the rules at once.
+    """
+    return _hear(call_id, number, heard, intent="", at=timezone.now(), may_ask=True)
+
+
+def _hear(
+    call_id: Any, number: int | None, heard: Heard, *, intent: str, at: datetime, may_ask: bool
+) -> str | Unsure:
     with transaction.atomic():
         call = _locked(call_id)
         following = call.turn_count + 1
@@ -61,8 +96,23 @@ def hear(call_id: Any, number: int | None, heard: Heard, *, now: datetime | None
         if not call.talk:
             return _take(call, 0, Heard(), scheduling.greet(_invitation(call), slots, now=at), at=at)
         talk = Talk.from_json(call.talk)
-        move = scheduling.answer(_invitation(call), talk, heard, slots, now=at)
+        move = scheduling.answer(_invitation(call), talk, heard, slots, now=at, intent=intent)
+        if may_ask and (question := _question(call, asked, talk, move)) is not None:
+            return question
         return _take(call, asked, heard, move, at=at)
+
+
+def _question(call: PhoneCall, number: int, talk: Talk, move: Move) -> Unsure | None:
+    if not move.is_unsure or call.asked_turn == number:
+        return None
+    callers = Persona.objects.for_account(call.account).filter(
+        kind=Persona.Kind.CALLER, status=Persona.Status.ACTIVE
+    )
+    persona = callers.order_by("pk").first()
+    if not asks_a_model(move, persona):
+        return None
+    PhoneCall.objects.filter(pk=call.pk).update(asked_turn=number)
+    return Unsure(call.pk, number, talk, call.account, persona)
 
 
 def farewell(call: PhoneCall | None = None) -> str:
@@ -99,6 +149,7 @@ def _invitation(call: PhoneCall) -> Invitation:
         language=_language(call),
         max_turns=settings.CALL_TURNS,
         max_reprompts=settings.CALL_REPROMPTS,
+        writes=bool(call.invitation.get("writes")),
     )
 
 
@@ -124,6 +175,8 @@ def _take(call: PhoneCall, number: int, heard: Heard, move: Move, *, at: datetim
     if not move.listens:
         call.outcome = move.outcome or "given_up"
         call.status = Status.COMPLETED if call.confirmed_slot else Status.FAILED
+        if call.outcome == "voicemail":
+            retry_rules.plan(call, call.outcome, now=at)
     call.save(update_fields=["talk", "turn_count", "outcome", "status", "confirmed_slot"])
     return twiml
 
@@ -142,6 +195,7 @@ def _booked(call: PhoneCall, move: Move, *, at: datetime) -> Move:
 
 def _never_call(call: PhoneCall, why: str) -> None:
     """In the same transaction as the turn: nobody can be called again who has been told so."""
+    retry_rules.stop(call)
     source = {"phone_call": str(call.pk), "why": why}
     consent.suppress(
         call.account, Channel.PHONE, call.to_number, Suppression.Reason.UNSUBSCRIBE, source=source
@@ -164,9 +218,11 @@ def _twiml(call: PhoneCall, number: int, move: Move) -> str:
     )
 
 
-def _at_a_machine(call: PhoneCall) -> str:
+def _at_a_machine(call: PhoneCall, *, at: datetime) -> str:
     """A short message that names who calls; nothing is asked of a machine, and nothing private is said."""
-    words = _("Hello. This is an automated call from %(company)s. We will try again another time. Goodbye.")
+    tried_again = retry_rules.gap_after(call, "voicemail") is not None
+    words = _("Hello. This is an automated call from %(company)s.")
+    words += " " + (_("We will try again another time. Goodbye.") if tried_again else _("Goodbye."))
     said = words % {"company": call.invitation.get("company", "")}
     twiml = twilio.hang_up(said, language=_language(call))
     CallTurn.objects.create(
@@ -174,4 +230,5 @@ def _at_a_machine(call: PhoneCall) -> str:
     )
     call.outcome, call.status = "voicemail", Status.FAILED
     call.save(update_fields=["outcome", "status"])
+    retry_rules.plan(call, "voicemail", now=at)
     return twiml

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from math import isfinite
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -13,14 +14,18 @@ from rest_framework.views import APIView
 
 from config.api import throttling
 from config.api.addresses import client_address, ident_of_address
+from config.api.async_views import async_endpoint
 from config.api.failures import Failure
 from config.api.handler import error_response, json_error
-from voice import calls, turns, twilio
+from config.api.threads import in_database
+from config.api.throttling import Allowance
+from voice import calls, model_intents, turns, twilio
 from voice.scheduling import Heard
 
 logger = logging.getLogger("rapport.voice")
 NOT_PROVED = Failure(403, "SIGNATURE_ERROR", "This call does not prove that it comes from Twilio.")
-REFUSED_PER_MINUTE = 60
+# Its own bucket: what is refused here says nothing about callers of the webhook API.
+REFUSED: dict[str, Any] = {"bucket": "twilio-refused", "per_minute": 60, "per_second": 0}
 LONGEST_WORDS = 2000  # characters
 LONGEST_DIGITS = 20
 TAG = "Phone calls: Twilio"
@@ -39,15 +44,14 @@ class _Webhook(APIView):
 
     def post(self, request: Request) -> HttpResponseBase:
         plain = request._request
-        form, signature = plain.POST, plain.headers.get("X-Twilio-Signature", "")
-        if not twilio.is_signed(plain.path, plain.META.get("QUERY_STRING", ""), form, signature):
-            return _refused(plain)
+        if not _is_proved(plain):
+            return _refused(plain, throttling.take(_ident(plain), **REFUSED))
         try:
-            twiml = self.twiml(form, plain.GET)
+            twiml = self.twiml(plain.POST, plain.GET)
         except Exception:  # a person is on the line: an apology is better than Twilio's own error
             logger.exception("A webhook of Twilio failed.")
             twiml = turns.apology()
-        return HttpResponse(twiml, content_type="text/xml", headers={"Cache-Control": "no-store"})
+        return _document(twiml)
 
     def twiml(self, form: Form, query: Form) -> str:
         raise NotImplementedError
@@ -67,13 +71,24 @@ def _described(operation_id: str, summary: str) -> Callable[[type[APIView]], typ
     return decorator
 
 
-def _refused(request: HttpRequest) -> HttpResponseBase:
+def _is_proved(request: HttpRequest) -> bool:
+    signature = request.headers.get("X-Twilio-Signature", "")
+    return twilio.is_signed(request.path, request.META.get("QUERY_STRING", ""), request.POST, signature)
+
+
+def _ident(request: HttpRequest) -> str:
+    return ident_of_address(client_address(request))
+
+
+def _refused(request: HttpRequest, allowance: Allowance) -> HttpResponseBase:
     """Nothing is stored. Only refused calls are counted against a limit, never Twilio's own."""
-    ident = ident_of_address(client_address(request))
-    allowance = throttling.take(ident, bucket="webhook-refused", per_minute=REFUSED_PER_MINUTE, per_second=0)
     if not allowance.allowed:
         return error_response(request, allowance.refusal())
     return json_error(request, NOT_PROVED)
+
+
+def _document(twiml: str) -> HttpResponse:
+    return HttpResponse(twiml, content_type="text/xml", headers={"Cache-Control": "no-store"})
 
 
 @_described("twilio_voice", "A call was answered: the greeting")
@@ -89,9 +104,45 @@ class TwilioVoice(_Webhook):
 
 @_described("twilio_process", "The person said or pressed something, or nothing: what is said next")
 class TwilioProcess(_Webhook):
-    def twiml(self, form: Form, query: Form) -> str:
-        call = calls.call_of(form, query)
-        return turns.farewell() if call is None else turns.hear(call.pk, _turn(query), heard_in(form))
+    """For the schema. The view is `twilio_process`."""
+
+
+@async_endpoint(methods=("POST",))
+async def twilio_process(request: HttpRequest) -> HttpResponseBase:
+    """Async, because a model may be asked what was meant: no thread and no connection waits for it."""
+    if not _is_proved(request):
+        return _refused(request, await throttling.atake(_ident(request), **REFUSED))
+    try:
+        twiml = await _heard(request.POST, request.GET)
+    except Exception:  # as above
+        logger.exception("A webhook of Twilio failed.")
+        twiml = turns.apology()
+    return _document(twiml)
+
+
+async def _heard(form: Form, query: Form) -> str:
+    heard = heard_in(form)
+    answer = await in_database(_by_rules, form, query, heard)
+    if isinstance(answer, str):
+        return answer
+    intent = await _intent(answer, heard)
+    return await in_database(turns.hear, answer.call_id, answer.number, heard, intent=intent)
+
+
+def _by_rules(form: Form, query: Form, heard: Heard) -> str | turns.Unsure:
+    call = calls.call_of(form, query)
+    return turns.farewell() if call is None else turns.hear_or_ask(call.pk, _turn(query), heard)
+
+
+async def _intent(unsure: turns.Unsure, heard: Heard) -> str:
+    """A model's word for what was meant. Whatever goes wrong, the rules' own guess stands."""
+    try:
+        return await model_intents.intent_by_model(
+            unsure.talk, heard.words, account=unsure.account, persona=unsure.persona
+        )
+    except Exception:  # not a model's doing, which intent_by_model answers for
+        logger.exception("No model could be asked.")
+        return ""
 
 
 @_described("twilio_status", "How the line stands; reports may come twice and in any order")

@@ -2,10 +2,13 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from voice import twilio_webhooks
+from voice import pages, twilio_webhooks
 from voice.api import calls, calls_read
 from voice.api.webhooks import ConversationWebhook, ElevenLabsWebhook
 from voice.api.webhooks_conversations import ReceivedConversationDetail, ReceivedConversations
+
+# A plain async view; the schema is drawn from this description of it.
+twilio_webhooks.twilio_process.__dict__.update(cls=twilio_webhooks.TwilioProcess, initkwargs={})
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/webhook/conversation", ConversationWebhook.as_view(), name="webhook-conversation"),
@@ -18,9 +21,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("make-actual-call", calls.MakeActualCall.as_view(), name="make-actual-call"),
     path("twilio-voice", twilio_webhooks.TwilioVoice.as_view(), name="twilio-voice"),
-    path("twilio-process", twilio_webhooks.TwilioProcess.as_view(), name="twilio-process"),
+    path("twilio-process", twilio_webhooks.twilio_process, name="twilio-process"),  # type: ignore[arg-type]
     path("twilio-status", twilio_webhooks.TwilioStatus.as_view(), name="twilio-status"),
     path("conversations", calls_read.CallList.as_view(), name="phone-calls"),
     path("conversations/<str:call_sid>", calls_read.CallDetail.as_view(), name="phone-call"),
     path("analytics", calls_read.CallFigures.as_view(), name="phone-call-figures"),
+    path("a/<str:token>", pages.appointment, name="appointment"),
 ]

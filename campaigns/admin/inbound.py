@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
 
-from campaigns import arrivals, tasks
+from campaigns import tasks
 from campaigns.admin.looks import moment, page
 from campaigns.models import InboundEmail, WebhookCall
+from config.api import arrivals
 from config.api.admin import ArrivedAdmin
 from config.api.audit import record
 

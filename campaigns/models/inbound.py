@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from campaigns.models.deliveries import Delivery
+from config.api.arrivals import Arrived
 from config.api.encryption import EncryptedTextField
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
@@ -115,38 +116,6 @@ class MailWebhook(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.provider})"
-
-
-class ArrivedQuerySet(AccountQuerySet):
-    def due(self, *, at: datetime | None = None) -> Self:
-        """Waits to be read, or was left by a worker that died."""
-        now = at or timezone.now()
-        return self.filter(state__in=[Arrived.State.WAITING, Arrived.State.TAKEN], not_before__lte=now)
-
-
-class Arrived(models.Model):
-    """Something from outside, stored raw before anything is made of it.
-
-    waiting → taken → done | waiting (again, later) | dead (after too many attempts)
-    `not_before` of a taken row is when its lease ends. dead | done → waiting (staff replay it).
-    """
-
-    class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        TAKEN = "taken", "Being read"
-        DONE = "done", "Done"
-        DEAD = "dead", "Given up"
-
-    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    not_before = models.DateTimeField(default=timezone.now)
-    error = models.TextField(blank=True)
-    received_at = models.DateTimeField(default=timezone.now)
-
-    objects = ArrivedQuerySet.as_manager()
-
-    class Meta:
-        abstract = True
 
 
 class WebhookCall(Arrived):

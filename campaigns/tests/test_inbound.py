@@ -3,9 +3,10 @@
 import pytest
 from django.utils import timezone
 
-from campaigns import arrivals, inbound, inviting, matching, sending, states, tasks
+from campaigns import inbound, inviting, matching, sending, states, tasks
 from campaigns.models import Delivery, EmailEvent, InboundEmail, Mailbox, SentText
 from campaigns.tests.letters import bounce, complaint, letter, qmail_bounce
+from config.api import arrivals
 from crm.models import Suppression, TimelineEntry
 from tests.factories import make_account, make_campaign, make_contact, make_smtp_server
 

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.test import Client
 from django.utils import timezone
 
-from campaigns import arrivals, inviting, mail_providers, provider_calls, sending, states, tasks
+from campaigns import inviting, mail_providers, provider_calls, sending, states, tasks
 from campaigns.mail_providers import GenericProvider
 from campaigns.models import Delivery, InboundEmail, MailWebhook, WebhookCall
 from campaigns.tests.letters import letter
+from config.api import arrivals
 from crm.models import Suppression
 from tests.factories import make_account, make_campaign, make_contact
 

@@ -28,6 +28,7 @@ PUBLIC = {
 CAPABILITY_PREFIXES = {
     "/i/": "a recipient's interview",
     "/u/": "unsubscribing",
+    "/a/": "moving or cancelling one appointment",
     "/t/": "an email's rewritten links and its picture: the signature in the address decides",
     "/s3/signed/": "one transcript for some hours: the signature in the address",
     "/api/v1/media/files/": "one uploaded file for some minutes: the signature in the address",

@@ -64,3 +64,14 @@ def test_it_reads_addresses_with_and_without_a_port():
 def test_it_refuses_what_is_no_address(text):
     with pytest.raises(ImproperlyConfigured, match="DNS"):
         env(DNS=text).hosts("DNS", port=53)
+
+
+@pytest.mark.parametrize(("text", "numbers"), [("15, 120", (15, 120)), ("", (60,)), ("none", ())])
+def test_it_reads_lists_of_numbers(text, numbers):
+    assert env(GAPS=text).wholes("GAPS", (60,), least=1, most=1000) == numbers
+
+
+@pytest.mark.parametrize("text", ["15,soon", "0", "15,2000", "-5", "none,15", "²"])
+def test_it_refuses_lists_with_anything_else(text):
+    with pytest.raises(ImproperlyConfigured, match="GAPS"):
+        env(GAPS=text).wholes("GAPS", (), least=1, most=1000)

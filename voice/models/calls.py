@@ -90,10 +90,20 @@ class PhoneCall(models.Model):
     # What the talk came to: voice/scheduling.py's words, or how the line ended when nobody talked.
     outcome = models.CharField(max_length=20, blank=True)
     confirmed_slot = models.CharField(max_length=80, blank=True)
-    # Frozen when the call is placed: who is called, for whom, about what, in which zone and language.
+    # Frozen when the call is placed: who is called, for whom, about what, in which zone and language, and
+    # whether an email will follow.
     invitation = models.JSONField(default=dict, blank=True)
     talk = models.JSONField(default=dict, blank=True)
     turn_count = models.PositiveSmallIntegerField(default=0)
+    # The turn that a model was asked about: a repeated webhook asks none again.
+    asked_turn = models.PositiveSmallIntegerField(null=True, blank=True)
+    # Attempts to reach this person about one thing count from 1. `retry_at`: when the next of them is due.
+    attempt = models.PositiveSmallIntegerField(default=1)
+    retry_at = models.DateTimeField(null=True, blank=True)
+    # The database lets a call be followed by one attempt, whatever is killed in between.
+    retry_of = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retried_by"
+    )
     answered_by = models.CharField(max_length=24, blank=True)
     error = models.CharField(max_length=300, blank=True)
     requested_by = models.CharField(max_length=150, blank=True)
@@ -113,6 +123,8 @@ class PhoneCall(models.Model):
             models.Index(fields=["account", "status"], name="call_by_status"),
             # how often a person was called lately
             models.Index(fields=["contact", "-started_at"], name="call_of_contact"),
+            # the next attempts that are due
+            models.Index(fields=["retry_at"], condition=Q(retry_at__isnull=False), name="call_to_retry"),
         ]
         constraints = [
             # Nobody's phone rings twice because a button was pressed twice.
@@ -168,7 +180,10 @@ class CallTurn(models.Model):
 
 
 class Appointment(models.Model):
-    """A person and a time slot. booked → cancelled; a cancelled one frees its slot."""
+    """A person and a time slot. booked → booked (another slot) → cancelled; a cancelled one frees its slot.
+
+    Each change makes a new version of the calendar entry (`sequence`) and an email that is due (`notice`).
+    """
 
     class State(models.TextChoices):
         BOOKED = "booked", "Booked"
@@ -188,9 +203,14 @@ class Appointment(models.Model):
     )
     state = models.CharField(max_length=10, choices=State, default=State.BOOKED)
     booked_at = models.DateTimeField(default=timezone.now)
-    # The email with the calendar file.
+    sequence = models.PositiveSmallIntegerField(default=0)
+    changed_at = models.DateTimeField(default=timezone.now)
+    # The email with the calendar file of this version.
     notice = models.CharField(max_length=10, choices=Notice, default=Notice.PENDING)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    # When the reminder is due; empty when there is none, or it went out.
+    remind_at = models.DateTimeField(null=True, blank=True)
+    reminded_at = models.DateTimeField(null=True, blank=True)
 
     objects = AccountQuerySet.as_manager()
 
@@ -199,7 +219,11 @@ class Appointment(models.Model):
         indexes = [
             models.Index(fields=["account", "-booked_at"], name="appointment_newest"),
             # those whose email is due: the sweep
-            models.Index(fields=["booked_at"], condition=Q(notice="pending"), name="appointment_to_tell"),
+            models.Index(fields=["changed_at"], condition=Q(notice="pending"), name="appointment_to_tell"),
+            # those whose reminder is due
+            models.Index(
+                fields=["remind_at"], condition=Q(remind_at__isnull=False), name="appointment_to_remind"
+            ),
         ]
         constraints = [
             # Two people who say yes to one time at the same moment: the database lets one of them have it.

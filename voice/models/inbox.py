@@ -1,12 +1,10 @@
 """The inbox of voice: each webhook as it came, what it told of, and how far a vendor was asked."""
 
-from datetime import datetime
-from typing import Self
-
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from config.api.arrivals import Arrived
 from config.api.encryption import EncryptedTextField
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
@@ -77,25 +75,8 @@ class ReceivedConversation(models.Model):
         return self.conversation_id
 
 
-class VoiceEventQuerySet(AccountQuerySet):
-    def due(self, *, at: datetime | None = None) -> Self:
-        """Waits to be read, or was left by a worker that died."""
-        now = at or timezone.now()
-        return self.filter(state__in=[VoiceEvent.State.WAITING, VoiceEvent.State.TAKEN], not_before__lte=now)
-
-
-class VoiceEvent(models.Model):
-    """One webhook as it came, stored before anything is made of it.
-
-    waiting → taken → done | waiting (again, later) | dead (after too many attempts)
-    `not_before` of a taken row is when its lease ends. dead, done → waiting (staff replay it).
-    """
-
-    class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        TAKEN = "taken", "Being read"
-        DONE = "done", "Done"
-        DEAD = "dead", "Given up"
+class VoiceEvent(Arrived):
+    """One webhook as it came, stored before anything is made of it."""
 
     class Source(models.TextChoices):
         WEBHOOK = "webhook", "Webhook API"
@@ -116,13 +97,6 @@ class VoiceEvent(models.Model):
     body = EncryptedTextField(blank=True)
     file = models.FileField(max_length=200, blank=True)
     size_bytes = models.PositiveIntegerField(default=0)
-    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    not_before = models.DateTimeField(default=timezone.now)
-    error = models.TextField(blank=True)
-    received_at = models.DateTimeField(default=timezone.now)
-
-    objects = VoiceEventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-received_at", "-id"]

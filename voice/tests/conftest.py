@@ -8,7 +8,9 @@ from django.utils import timezone
 
 from crm import consent
 from crm.models import ContactAddress
+from personas.breaker import breaker
 from tests.factories import bearer, make_account, make_contact, make_key
+from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.twilio_server import ACCOUNT_SID, AUTH_TOKEN, TwilioServer
 from voice.models import TimeSlot
 from voice.tests.simulator import BASE, OUR_NUMBER, Line
@@ -25,6 +27,17 @@ def twilio(settings):
         settings.CALL_HOURS = (0, 24)  # a test runs at any hour; those of the hours set their own
         settings.CALLS_PER_WEEK = 100
         yield server
+
+
+@pytest.fixture
+def server(settings):
+    """A model: the real SDK against a local server."""
+    breaker.forget()
+    with OpenAIServer() as running:
+        entry = {**settings.PROVIDERS["openai"], "API_KEY": "sk-test", "BASE_URL": running.base_url}
+        settings.PROVIDERS = {**settings.PROVIDERS, "openai": entry}
+        yield running
+    breaker.forget()
 
 
 @pytest.fixture

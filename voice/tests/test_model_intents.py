@@ -5,24 +5,13 @@ import time
 import pytest
 
 from config.api.threads import in_database
-from personas.breaker import breaker
 from tests.factories import make_account, make_persona
-from tests.fakes.openai_server import Behaviour, Fault, OpenAIServer
+from tests.fakes.openai_server import Behaviour, Fault
 from voice import model_intents
 from voice.model_intents import MEANINGS, asks_a_model, intent_by_model
 from voice.tests.talking import said, talk_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def server(settings):
-    breaker.forget()
-    with OpenAIServer() as running:
-        entry = {**settings.PROVIDERS["openai"], "API_KEY": "sk-test", "BASE_URL": running.base_url}
-        settings.PROVIDERS = {**settings.PROVIDERS, "openai": entry}
-        yield running
-    breaker.forget()
 
 
 async def meant(words="go on then", at="greeting", *, chain=("openai",)):

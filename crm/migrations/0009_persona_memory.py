@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('api', '0002_email_cap'),
-        ('crm', '0901_persona_chats'),
+        ('crm', '0008_persona_chats'),
         ('personas', '0006_influencers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

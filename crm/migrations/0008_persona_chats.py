@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('api', '0002_email_cap'),
-        ('crm', '0900_media_unused_after'),
+        ('crm', '0007_media_unused_after'),
         ('personas', '0005_lyzr_unlinked_chat_agent'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
