@@ -90,7 +90,7 @@ class Memories(PersonaView):
         return private({"enabled": remembering.is_on(contact)})
 
     @extend_schema(
-        operation_id="forgetAll", summary="Forget all of it, for good", responses=ForgottenSerializer
+        operation_id="forgetAll", summary="Forget all of it, for good", responses={200: ForgottenSerializer}
     )
     def delete(self, request: Request) -> Response:
         count = remembering.forget(contact_of(persona_user(request)))
@@ -99,7 +99,9 @@ class Memories(PersonaView):
 
 @extend_schema(tags=["Persona chat"])
 class Memory(PersonaView):
-    @extend_schema(operation_id="forget", summary="Forget one thing, for good", responses=ForgottenSerializer)
+    @extend_schema(
+        operation_id="forget", summary="Forget one thing, for good", responses={200: ForgottenSerializer}
+    )
     def delete(self, request: Request, memory_id: int) -> Response:
         contact = contact_of(persona_user(request))
         count = remembering.forget(contact, memory_id) if memory_id <= LARGEST_NUMBER else 0
