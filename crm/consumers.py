@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from channels.layers import get_channel_layer
 from django.utils.translation import gettext as _
 
 from config.api.threads import in_database
@@ -32,7 +31,6 @@ logger = logging.getLogger(__name__)
 Frame = dict[str, Any]
 BAD_FRAME, LINK_ENDED, STRANGER, TOO_FAST, TOO_LARGE, BROKEN = 4400, 4401, 4404, 4408, 1009, 1011
 BAD_FRAMES_ALLOWED = 3
-REDIS_PAUSE = 2.0  # seconds before the layer is asked again
 WORDS = {"silent": "", "late": "CONFLICT", "closed": "CONFLICT", "missing": "NOT_FOUND"}
 
 
@@ -67,7 +65,8 @@ class ChatConsumer:
         await self.put({"type": "websocket.accept"})
         if not await self._admitted(scope):
             return
-        self._start(self._hear_news())
+        # Chat goes on while Redis is away; only other watchers' news wait for the next `resume`.
+        self._start(watching.hear(watching.group_of(self.conversation_id), self._heard))
         try:
             await self._read(receive)
         finally:
@@ -241,28 +240,6 @@ class ChatConsumer:
                 await self._refuse(WORDS[why], _("This message has no reply to wait for."))
 
     # --- news from other watchers and processes ----------------------------------------------
-    async def _hear_news(self) -> None:
-        """Chat goes on while Redis is away; only other watchers' news wait for the next `resume`."""
-        layer = get_channel_layer()
-        while layer is not None:
-            try:
-                await self._listen(layer)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                logger.warning("no news from other watchers: %s", type(error).__name__)
-                await asyncio.sleep(REDIS_PAUSE)
-
-    async def _listen(self, layer: Any) -> None:
-        channel = await layer.new_channel()
-        group = watching.group_of(self.conversation_id)
-        try:
-            await layer.group_add(group, channel)
-            while True:
-                await self._heard(await layer.receive(channel))
-        finally:
-            await layer.group_discard(group, channel)
-
     async def _heard(self, event: Frame) -> None:
         # What this page gets from its own reply it is not told twice.
         if event["seq"] in self.told or (event["what"] == "closed" and self.following):

@@ -5,26 +5,20 @@ An ASGI application of its own like crm/consumers.py. What the client sends is r
 
 import asyncio
 import json
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
-from channels.layers import get_channel_layer
-
 from config.api.threads import in_database
-from crm import inbox_tickets, persona_news
+from crm import inbox_tickets, persona_news, watching
 from crm.api import persona_events
 from crm.incoming import LARGEST_FRAME, Pace
-
-logger = logging.getLogger(__name__)
 
 Frame = dict[str, Any]
 Send = Callable[[Frame], Awaitable[None]]
 LINK_ENDED, ANOTHER_USER, TOO_FAST, TOO_LARGE = 4401, 4003, 4408, 1009
-REDIS_PAUSE = 2.0  # seconds before the layer is asked again
 
 
 class InboxSocket:
@@ -53,7 +47,9 @@ class InboxSocket:
         return application
 
     async def serve(self, receive: Callable[[], Awaitable[Frame]]) -> None:
-        hearing = asyncio.create_task(self._hear_news())
+        group = persona_news.group_of(self.contact_id)
+        # While Redis is away there is no news: lists tell what was missed.
+        hearing = asyncio.create_task(watching.hear(group, self._heard, joined=self._joined))
         try:
             await self._read(receive)
         finally:
@@ -70,28 +66,8 @@ class InboxSocket:
             elif len(event.get("text") or event.get("bytes") or "") > LARGEST_FRAME:
                 await self._close(TOO_LARGE)
 
-    async def _hear_news(self) -> None:
-        """While Redis is away there is no news: lists tell what was missed."""
-        layer = get_channel_layer()
-        while layer is not None and not self.is_closed:
-            try:
-                await self._listen(layer)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                logger.warning("no news for an inbox: %s", type(error).__name__)
-                await asyncio.sleep(REDIS_PAUSE)
-
-    async def _listen(self, layer: Any) -> None:
-        channel = await layer.new_channel()
-        group = persona_news.group_of(self.contact_id)
-        try:
-            await layer.group_add(group, channel)
-            await self._tell({"event": "ready", "data": {}})
-            while not self.is_closed:
-                await self._heard(await layer.receive(channel))
-        finally:
-            await layer.group_discard(group, channel)
+    async def _joined(self) -> None:
+        await self._tell({"event": "ready", "data": {}})
 
     async def _heard(self, news: Frame) -> None:
         try:

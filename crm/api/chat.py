@@ -5,9 +5,9 @@ Plain async: waiting for a model holds no thread and no database connection.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
@@ -34,6 +34,7 @@ from crm.session_authentication import UNUSABLE_SESSION, presented_session
 from crm.sessions import SessionCaller, caller_for_token
 from personas import budget
 
+Body = dict[str, Any]
 SCOPE = "chat"
 HEARTBEAT_SECONDS = 10  # proxies close a stream that says nothing
 # What a failed reply is called: ours are no fault of the vendor's.
@@ -70,17 +71,31 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
         raise problem
     asked = asked_in(body, caller)
     received = await _received(caller, asked)
+    return await answered(
+        request,
+        _answer(received, asked, caller),
+        accepted=partial(_accepted, received),
+        words=pieces(received.message.pk),
+    )
+
+
+async def answered(
+    request: HttpRequest,
+    work: Coroutine[Any, Any, Body],
+    *,
+    accepted: Callable[[], Awaitable[Body]],
+    words: AsyncIterator[str],
+) -> HttpResponseBase:
+    """The body that `work` makes once the reply is whole; for who reads a stream, its words as they come."""
     # In a task of its own: it has the request's facts (its id, its counts) also while a stream is read.
-    answer = asyncio.create_task(_answer(received, asked, caller))
+    answer = asyncio.create_task(work)
     answer.add_done_callback(_looked_at)
     if wants_events(request):
-        return as_events(_events(request, received, answer))
-    response = JsonResponse(await answer)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+        return as_events(_events(request.path, accepted, words, answer))
+    return JsonResponse(await answer, headers={"Cache-Control": "no-store"})
 
 
-def _looked_at(answer: "asyncio.Task[dict[str, Any]]") -> None:
+def _looked_at(answer: "asyncio.Task[Body]") -> None:
     """A reader who left asks for no result; an error nobody asks for would be logged as forgotten."""
     if not answer.cancelled():
         answer.exception()
@@ -221,11 +236,18 @@ def as_events(frames: AsyncIterator[bytes]) -> StreamingHttpResponse:
     return response
 
 
+async def _accepted(received: Received) -> Body:
+    return {**_stored(received), "agent": received.agent_slug}
+
+
 async def _events(
-    request: HttpRequest, received: Received, answer: "asyncio.Task[dict[str, Any]]"
+    path: str,
+    accepted: Callable[[], Awaitable[Body]],
+    words: AsyncIterator[str],
+    answer: "asyncio.Task[Body]",
 ) -> AsyncIterator[bytes]:
-    yield frame("accepted", {**_stored(received), "agent": received.agent_slug})
-    async with aclosing(cast(Any, pieces(received.message.pk))) as words:
+    yield frame("accepted", await accepted())
+    async with aclosing(cast(Any, words)):
         async for piece in words:
             yield frame("delta", {"text": piece}) if piece else b": still writing\n\n"
     try:
@@ -233,7 +255,7 @@ async def _events(
     except APIException as error:
         failure = failure_of(error)
         if failure is not None:
-            yield frame("error", rendered(request.path, failure)[1])
+            yield frame("error", rendered(path, failure)[1])
 
 
 async def pieces(message_id: int, running: replies.Running | None = None) -> AsyncIterator[str]:

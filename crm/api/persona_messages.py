@@ -3,26 +3,22 @@
 Plain async: waiting for a model holds no thread and no database connection.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import ValidationError
 
 from config.api import offset_lists
 from config.api.async_views import async_endpoint
 from config.api.errors import ApiError, BudgetExhaustedError, ConflictError, NotFoundError
-from config.api.failures import failure_of
-from config.api.handler import rendered
 from config.api.pagination import make_cursor, read_cursor
 from config.api.parsers import json_body
 from config.api.threads import in_database
 from crm import persona_chats, persona_messages, replies, talk
-from crm.api.chat import as_events, ended, frame, pieces, wants_events
+from crm.api.chat import answered, ended, pieces
 from crm.api.persona_bodies import message_body
 from crm.api.persona_chats import translated
 from crm.api.persona_sending import sent_in
@@ -45,18 +41,14 @@ async def messages(request: HttpRequest, conversation_id: str) -> HttpResponseBa
         body = await in_database(_page, request, user, conversation_id)
         return JsonResponse(body, headers={"Cache-Control": "no-store"})
     begun = await _begun(user, conversation_id, sent_in(json_body(request)))
-    # In a task of its own: it has the request's facts (its id, its counts) also while a stream is read.
-    answer = asyncio.create_task(_answer(begun.received))
-    answer.add_done_callback(_looked_at)
-    if wants_events(request):
-        return as_events(_events(request, begun, answer))
-    return JsonResponse(await answer, headers={"Cache-Control": "no-store"})
-
-
-def _looked_at(answer: "asyncio.Task[Body]") -> None:
-    """A reader who left asks for no result; an error nobody asks for would be logged as forgotten."""
-    if not answer.cancelled():
-        answer.exception()
+    received = begun.received
+    return await answered(
+        request,
+        _answer(received),
+        accepted=partial(_stored, received),
+        # Of the reply that was begun: whoever streams misses no word of it, however fast it was.
+        words=pieces(received.message.pk, begun.running),
+    )
 
 
 # --- What was said ----------------------------------------------------------------------------
@@ -167,17 +159,3 @@ async def _failure(end: replies.Failed, received: Received) -> ApiError:
     words = _("No answer could be written right now. Your message is kept; please try again.")
     again = RETRY_SECONDS if end.retryable else None
     return ApiError("SERVICE_UNAVAILABLE", words, status_code=503, details=details, retry_after_seconds=again)
-
-
-async def _events(request: HttpRequest, begun: Begun, answer: "asyncio.Task[Body]") -> AsyncIterator[bytes]:
-    yield frame("accepted", await _stored(begun.received))
-    # Of the reply that was begun: whoever streams misses no word of it, however fast it was.
-    async with aclosing(cast(Any, pieces(begun.received.message.pk, begun.running))) as words:
-        async for piece in words:
-            yield frame("delta", {"text": piece}) if piece else b": still writing\n\n"
-    try:
-        yield frame("done", await answer)
-    except APIException as error:
-        failure = failure_of(error)
-        if failure is not None:
-            yield frame("error", rendered(request.path, failure)[1])
