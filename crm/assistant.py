@@ -195,8 +195,8 @@ def _refused(request: HttpRequest, refusal: NotTakenError) -> HttpResponseBase:
         return JsonResponse({"message": str(refusal)}, status=400)
     values = {"problem": str(refusal), "text": request.POST.get("text", "")[: talk.LONGEST_TEXT]}
     back = {name: request.POST.get(name, "") for name in ("conversation", "account")}
-    values |= {"back": _back(back), "theme": theme_of(request.COOKIES)}
-    return render(request, "crm/assistant_refused.html", values, status=400)
+    values |= {"base": "crm/assistant_base.html", "back": _back(back), "theme": theme_of(request.COOKIES)}
+    return render(request, "crm/refused.html", values, status=400)
 
 
 def _back(asked: dict[str, str]) -> str:

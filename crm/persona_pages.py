@@ -166,8 +166,9 @@ def _refused(request: HttpRequest, persona: Persona, refusal: NotTakenError) -> 
         "problem": str(refusal),
         "text": request.POST.get("text", "")[: talk.LONGEST_TEXT],
     }
+    values |= {"base": "crm/persona_base.html", "back": _address(persona)}
     values |= {"persona": persona, "theme": theme_of(request.COOKIES)}
-    return render(request, "crm/persona_refused.html", values, status=400)
+    return render(request, "crm/refused.html", values, status=400)
 
 
 async def _note_of_reply(begun: Begun) -> str:

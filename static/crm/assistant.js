@@ -1,147 +1,20 @@
 // The assistant page: the reply as it is written. Without this module the form posts and the page comes back whole.
-
-const byId = (id) => document.getElementById(id);
-const words = JSON.parse(byId("words")?.textContent ?? "{}");
-
-function switchColours() {
-  const { dataset } = document.documentElement;
-  const dark = dataset.theme ? dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  dataset.theme = dark ? "light" : "dark";
-  const secure = location.protocol === "https:" ? ";secure" : "";
-  document.cookie = `rapport_theme=${dataset.theme};path=/;max-age=31536000;samesite=lax${secure}`;
-}
-
-for (const button of document.querySelectorAll("[data-theme-switch]")) {
-  button.hidden = false;
-  button.addEventListener("click", switchColours);
-}
+import { byId, converse, newId, words } from "./conversing.js";
 
 const form = byId("composer");
 if (form) begin();
 
 function begin() {
-  const [log, box, state, counter, announcer] = ["talk", "text", "state", "counter", "announcer"].map(byId);
-  const hasKeyboard = matchMedia("(pointer: fine)").matches;
-  let asking = false;
-
-  const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((n) => n.toString(16).padStart(2, "0")).join("");
-
-  // Our own server's HTML, escaped there: the same parts the page was made of.
-  const parts = (html) => document.createRange().createContextualFragment(html);
-
-  const say = (text, isTrouble = false) => {
-    state.textContent = text;
-    state.classList.toggle("over", isTrouble);
+  const onAccepted = ({ conversation, address }, turn) => {
+    form.elements.conversation.value = conversation;
+    form.elements.client_message_id.value = newId();
+    form.querySelector(".choices-row")?.remove();
+    document.querySelector(".welcome")?.remove();
+    if (location.pathname !== address) history.pushState(null, "", address);
+    if (!turn.isRetry) byId("text").value = "";
   };
-
-  // The end of the talk is where the composer begins, which sticks to the bottom of the window.
-  const isAtEnd = () => byId("latest").getBoundingClientRect().bottom <= form.getBoundingClientRect().top + 120;
-
-  const follow = (was) => {
-    if (was) form.scrollIntoView({ block: "end" });
-    const hidden = byId("latest").getBoundingClientRect().bottom - form.getBoundingClientRect().top;
-    if (was && hidden > 0) scrollBy(0, hidden);
-  };
-
-  const waiting = (agent) => {
-    const article = document.createElement("article");
-    article.className = "said persona";
-    const name = document.createElement("p");
-    name.className = "agent";
-    name.textContent = agent;
-    const text = document.createElement("div");
-    text.className = "words caret";
-    text.dir = "auto";
-    article.append(name, text);
-    log.append(article);
-    return article;
-  };
-
-  const handlersOf = (turn) => ({
-    accepted: ({ html, agent, conversation, address }) => {
-      turn.isStored = true;
-      turn.failed?.remove();
-      if (!turn.isRetry) log.append(parts(html));
-      turn.article = waiting(agent);
-      form.elements.conversation.value = conversation;
-      form.elements.client_message_id.value = newId();
-      form.querySelector(".choices-row")?.remove();
-      document.querySelector(".welcome")?.remove();
-      if (location.pathname !== address) history.pushState(null, "", address);
-      if (!turn.isRetry) box.value = "";
-      fit();
-      say(words.writing);
-      follow(true);
-    },
-    delta: ({ text }) => {
-      const was = isAtEnd();
-      turn.article.querySelector(".words").append(text);
-      follow(was);
-    },
-    done: ({ html }) => {
-      const was = isAtEnd();
-      turn.isDone = true;
-      turn.article.replaceWith(parts(html));
-      say("");
-      announcer.textContent = log.lastElementChild?.querySelector(".words")?.textContent ?? words.answered;
-      follow(was);
-    },
-  });
-
-  const handle = (frame, handlers) => {
-    const lines = frame.split("\n");
-    const name = lines.find((line) => line.startsWith("event: "))?.slice(7);
-    const data = lines.find((line) => line.startsWith("data: "))?.slice(6);
-    if (name && data) handlers[name]?.(JSON.parse(data));
-  };
-
-  const read = async (body, handlers) => {
-    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      const frames = (text + value).split("\n\n");
-      text = frames.pop();
-      for (const frame of frames) handle(frame, handlers);
-    }
-  };
-
-  const ask = async (fields, turn) => {
-    if (asking) return;
-    asking = true;
-    say(words.choosing);
-    try {
-      const response = await fetch(form.action, { method: "POST", body: fields, headers: { Accept: "text/event-stream" } });
-      if (!response.ok) throw new Error((await response.json().catch(() => ({}))).message || words.failed);
-      await read(response.body, handlersOf(turn));
-      if (!turn.isDone) throw new Error(words.failed);
-    } catch (error) {
-      turn.article?.remove();
-      say(error instanceof TypeError ? (navigator.onLine ? words.failed : words.offline) : error.message, true);
-    }
-    asking = false;
-  };
-
-  const fit = () => {
-    const length = box.value.length;
-    counter.textContent = length > words.longest * 0.8 ? `${length} / ${words.longest}` : "";
-    box.style.height = "auto";
-    box.style.height = `${Math.min(box.scrollHeight, 260)}px`;
-  };
-
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (box.value.trim()) ask(new FormData(form), {});
-    else box.focus();
-  });
-
-  box.addEventListener("input", fit);
-  box.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || !hasKeyboard) return;
-    event.preventDefault();
-    form.requestSubmit(byId("send"));
-  });
+  const isWorthSending = () => Boolean(byId("text").value.trim());
+  const { log, say, again } = converse(form, { opening: words.choosing, onAccepted, isWorthSending });
 
   const rate = async (rating, button) => {
     const body = new FormData(rating, button);
@@ -155,7 +28,7 @@ function begin() {
     const sent = event.target;
     event.preventDefault();
     if (sent.matches("[data-rating]")) rate(sent, event.submitter);
-    else ask(new FormData(sent), { isRetry: true, failed: sent.closest("article") });
+    else again(sent);
   });
 
   // A source is in a closed list: its mark opens it.
@@ -166,6 +39,4 @@ function begin() {
   });
 
   addEventListener("popstate", () => location.reload());
-  fit();
-  if (hasKeyboard) box.focus({ preventScroll: true });
 }
