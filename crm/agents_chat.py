@@ -155,7 +155,7 @@ def _going_on(account: Account, asked: Asked, contact: Contact | None) -> Conver
     if not asked.conversation_id or contact is not None:
         return None
     found = _talk_called.first(account=account.pk, external_id=asked.conversation_id)
-    if found is None or found.brief.get("questions") or not found.contact.is_active:
+    if found is None or found.brief.get("questions") or found.pair_key or not found.contact.is_active:
         return None
     _person(found.contact)
     return found if _is_called(found.contact, asked.user_id) else None
@@ -257,8 +257,9 @@ def _named(contact: Contact, given: str) -> Conversation | None:
         found = rows.filter(pk=key).first()
     if found is None:
         return None
-    # The answers of an interview are given on its own page, where the person agreed to it.
-    if found.contact_id != contact.pk or found.brief.get("questions"):
+    # The answers of an interview are given on its own page, where the person agreed to it; no agent speaks
+    # in a chat with an influencer.
+    if found.contact_id != contact.pk or found.brief.get("questions") or found.pair_key is not None:
         raise NoSuchTalk
     return found
 

@@ -28,7 +28,7 @@ MESSAGES = 50  # of a chat, on one page
 class Card:
     persona: Persona
     is_here: bool  # can be talked with now
-    is_offline: bool  # no AI model is connected
+    note: str  # what to know before the first message; empty when nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ def _categories() -> list[str]:
 
 def _card(persona: Persona) -> Card:
     is_here = persona.status == Persona.Status.ACTIVE
-    return Card(persona, is_here=is_here, is_offline=not speaking.has_model(persona))
+    offline = "" if speaking.has_model(persona) else _("Offline: no AI model is connected")
+    return Card(persona, is_here=is_here, note=offline if is_here else _("Coming soon"))
 
 
 # --- A chat -----------------------------------------------------------------------------------

@@ -137,6 +137,17 @@ def test_the_history_shows_own_talks_newest_first_and_goes_on(page, staff):
     assert "cursor=" not in more
 
 
+def test_chats_with_influencers_are_no_talks_with_agents(page):
+    ask(page)
+    own = Conversation.objects.get().contact
+    chat = make_conversation(own, pair_key=f"{own.pk}:tomasz", title="With Tomasz")
+    assert "With Tomasz" not in page.get("/assistant/").content.decode()
+    assert page.get(f"/assistant/{chat.pk}").status_code == 404
+    refused = ask(page, "And bread?", client_message_id="m2", conversation=str(chat.pk))
+    assert "This talk was not found." in refused.content.decode()
+    assert not Message.objects.filter(conversation=chat).exists()
+
+
 def test_a_long_talk_is_shown_in_pages(page, staff):
     ask(page)
     conversation = Conversation.objects.get()

@@ -28,6 +28,8 @@ def test_a_picture_is_sent_from_a_phone_and_answered(site, visitor):
     page = visitor.page()
     page.goto("/personas/")
     assert breaches(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    expect(page.locator(".card")).to_contain_text("food · Offline: no AI model is connected")
     page.get_by_role("link", name="Tomasz").click()
     expect(page.get_by_text("Good morning!")).to_be_visible()
     page.locator("#picture").set_input_files(
