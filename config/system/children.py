@@ -155,6 +155,17 @@ def run_beat() -> None:
     celery_app.start(["beat", "--pidfile=", "--loglevel=INFO"])
 
 
+def load_for_all() -> None:
+    """Views and tasks, before the forks: each child would load them for itself, all on the same cores."""
+    from django.urls import get_resolver
+
+    from config import celery_app
+
+    _application(settings.ASGI_APPLICATION)
+    get_resolver().url_patterns  # noqa: B018 (reads every urls.py)
+    celery_app.loader.import_default_modules()
+
+
 RUNS = {"web": run_web, "worker": run_worker, "mail": run_mail, "beat": run_beat}
 
 

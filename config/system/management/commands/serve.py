@@ -72,6 +72,7 @@ def prepare(tell: Tell, *, seed_demo: bool) -> int:
         from config.system.seeding import seed_demo as seed
 
         seed()
+    children.load_for_all()
     forget_and_disconnect()
     return lock
 
