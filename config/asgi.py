@@ -21,6 +21,7 @@ from config.system.origins import NoSuchSocket, OurPagesOnly
 from config.system.plain_http import PlainHttp
 from config.system.waiting_http import WaitingHttp
 from crm.routing import BY_TICKET, websocket_urlpatterns
+from voice import routing as voice_routing
 
 # Views that wait for a model (they are `async def`) run on the event loop; every other path runs on a
 # pool thread the WSGI way, which is about twice as fast. A test holds the views to this list.
@@ -67,6 +68,11 @@ class Http:
             figures.count(status=status, milliseconds=(now - started) * 1000, at=now)
 
 
-SOCKETS = URLRouter([*websocket_urlpatterns, re_path(r"", NoSuchSocket.as_asgi())])
+SOCKETS = URLRouter(
+    [*websocket_urlpatterns, *voice_routing.websocket_urlpatterns, re_path(r"", NoSuchSocket.as_asgi())]
+)
+WITHOUT_COOKIES = (*BY_TICKET, *voice_routing.BY_SIGNATURE)
 
-application = ProtocolTypeRouter({"http": Http(), "websocket": OurPagesOnly(SOCKETS, by_ticket=BY_TICKET)})
+application = ProtocolTypeRouter(
+    {"http": Http(), "websocket": OurPagesOnly(SOCKETS, by_ticket=WITHOUT_COOKIES)}
+)

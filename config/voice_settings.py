@@ -57,3 +57,12 @@ RETRY_MINUTES = {
 }
 # Hours before an appointment at which the person is reminded by email; 0 reminds nobody.
 REMINDER_HOURS = ENV.whole("RAPPORT_REMINDER_HOURS", 24, most=336)
+
+# --- Voice: talks over Twilio's websocket (docs/phone-relay.md) --------------------------------------------
+# How calls are held: by webhooks ("gather"), or over a websocket that streams ("relay").
+VOICE_TALK = ENV.choice("RAPPORT_VOICE_TALK", ("gather", "relay"), "gather")
+# Who is rung when a person on a relayed line asks for a human, in E.164. Empty: nobody.
+VOICE_STAFF_NUMBER = ENV.text("RAPPORT_VOICE_STAFF_NUMBER")
+# The longest interview by phone.
+INTERVIEW_CALL_SECONDS = 60 * ENV.whole("RAPPORT_INTERVIEW_CALL_MINUTES", 60, least=5, most=240)
+PHONE_TALKS = "voice.interview_calls.InterviewCalls"  # who rings people to go on with a written talk

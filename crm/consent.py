@@ -16,7 +16,9 @@ from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 
 # A call nobody agreed to is unlawful in most places; an invitation by email may be answered by "unsubscribe".
-NEEDS_YES = {(Channel.PHONE, Purpose.INVITATION), (Channel.PHONE, Purpose.MARKETING)}
+NEEDS_YES = {
+    (Channel.PHONE, purpose) for purpose in (Purpose.INVITATION, Purpose.MARKETING, Purpose.INTERVIEW)
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,11 @@ def whole_of(frame: dict[str, Any], name: str) -> int:
 class Pace:
     """How many frames came in the last second, of one connection."""
 
+    most: int = FRAMES_A_SECOND
     times: deque[float] = field(default_factory=deque)
 
     def is_too_fast(self, now: float) -> bool:
         self.times.append(now)
         while self.times and now - self.times[0] > 1:
             self.times.popleft()
-        return len(self.times) > FRAMES_A_SECOND
+        return len(self.times) > self.most

@@ -186,10 +186,15 @@ def stop(conversation_id: UUID | str) -> bool:
     running = running_in(conversation_id)
     if running is None:
         return False
+    halt(running)
+    return True
+
+
+def halt(running: Running) -> None:
+    """The same for a reply that one holds: it ends with what was said, or fails when that is nothing."""
     running.stopping = True
     if running.words is not None:
         running.words.cancel()
-    return True
 
 
 def running_in(conversation_id: UUID | str) -> Running | None:

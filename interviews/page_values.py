@@ -12,6 +12,7 @@ from django.utils.translation import pgettext
 
 from crm import frames
 from crm.models import Message
+from crm.phone_talks import OFF_PHONE, ON_PHONE, phone_talks
 from crm.wording import begins_with_thanks
 from interviews.models import Interview
 from interviews.progress import brief_of, progress_of, told_by
@@ -58,14 +59,29 @@ def note_for(code: str) -> str:
         "fast": _("That was very fast. Please wait a few seconds and send again."),
         "failed": _("The answer could not be written. Your message is kept; please try again."),
         "refused": _("This is not possible any more."),
+        **_phone_notes(),
     }
     return notes.get(code, "")
+
+
+def _phone_notes() -> dict[str, str]:
+    return {
+        "calling": _("Your phone rings in a moment. You can go on here at any time."),
+        "call-agree": _("Please tick that you agree to be called."),
+        "call-number": _("This is no phone number that can be called. Write it with its country code: +49 …"),
+        "call-blocked": _("This number must not be called."),
+        "call-often": _("You were called often enough this week. Please go on here."),
+        "call-hours": _("We call in the daytime only. Please go on here, or try again then."),
+        "call-running": _("We are calling you already. Please try again after that call."),
+        "call-failed": _("We could not call you. Please go on here, or try again later."),
+    }
 
 
 def talk_values(interview: Interview) -> dict[str, Any]:
     rows = frames.messages_before(interview.conversation_id, NEWEST, limit=PAGE)
     shown = [message for message in rows if message.state != Message.State.STREAMING]
-    last = shown[-1] if shown else None
+    # That a part of the talk was spoken changes nothing about what is being asked.
+    last = next((one for one in reversed(shown) if one.act not in (ON_PHONE, OFF_PHONE)), None)
     waits = last is not None and last.author == Message.Author.PERSON and not _is_taken_over(interview)
     return {
         "messages": shown,
@@ -77,7 +93,16 @@ def talk_values(interview: Interview) -> dict[str, Any]:
         "progress": progress_of(interview),
         "words": words_for_script(interview),
         "fresh_id": str(uuid4()),
+        **_phone_values(interview),
     }
+
+
+def _phone_values(interview: Interview) -> dict[str, Any]:
+    """What the page of the chat says of the phone. One query, none where nobody can be called."""
+    talks = phone_talks()
+    is_offered = talks.is_offered(interview.guide.language)
+    is_on_phone = is_offered and talks.is_under_way(interview.conversation_id)
+    return {"may_be_called": is_offered and not is_on_phone, "is_on_phone": is_on_phone}
 
 
 def _is_taken_over(interview: Interview) -> bool:

@@ -146,9 +146,12 @@ def _template_of(interview: Interview) -> str:
         return "declined"
     if not interview.has_begun:
         return "landing"
-    if interview.state in (State.STARTED, State.ABANDONED) and interview.conversation.is_open:
-        return "chat"
-    return "done"
+    return "chat" if is_under_way(interview) else "done"
+
+
+def is_under_way(interview: Interview) -> bool:
+    """Whether the person can talk now."""
+    return interview.state in (State.STARTED, State.ABANDONED) and interview.conversation.is_open
 
 
 @require_POST

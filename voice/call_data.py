@@ -35,9 +35,10 @@ def _call(call: PhoneCall) -> dict[str, Any]:
 
 
 def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, int]:
-    """Safe to repeat. A call is no part of a written talk, so erasing one of those touches none."""
+    """Safe to repeat. Of one talk: the calls by which it went on."""
     if conversation_id is not None:
-        return {"phone_calls": 0, "appointments": 0}
+        rows = PhoneCall.objects.filter(contact=contact, conversation_id=conversation_id)
+        return {"phone_calls": rows.delete()[1].get("voice.PhoneCall", 0), "appointments": 0}
     with transaction.atomic():
         turns = CallTurn.objects.filter(call__contact=contact).delete()[0]
         appointments = Appointment.objects.filter(contact=contact).delete()[0]

@@ -2,22 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.api.addresses import is_loopback
-from crm import consent, timeline
+from crm import consent, talk, timeline, watching
 from crm.contacts import email_of, uuid_of
-from crm.models import Contact, TimelineEntry
+from crm.models import Contact, Conversation, Message, TimelineEntry
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
+from crm.phone_talks import OFF_PHONE
 from voice import gates, retry_rules, slots_of_environment, twilio
 from voice.models import PhoneCall
 
@@ -71,6 +73,11 @@ def webhook(path: str, **query: Any) -> str:
     return f"{settings.WEBHOOK_BASE_URL}/{path}" + (f"?{urlencode(query)}" if query else "")
 
 
+def socket(path: str) -> str:
+    """The same of a websocket."""
+    return f"{settings.WEBHOOK_BASE_URL.replace('http', 'ws', 1)}/{path}"
+
+
 def place(
     contact: Contact,
     about: About,
@@ -86,17 +93,22 @@ def place(
     """
     check_setup()
     at = now or timezone.now()
-    _settle_earlier(contact, now=at)
+    settle_earlier(contact, now=at)
     if (reason := gates.refusal(contact, now=at)) is not None:
         raise CannotCall(reason.code, reason.text, **reason.details)
     slots_of_environment.offer(contact.account, now=at)
-    call = _intended(contact, about, by=by, at=at, retry_of=retry_of)
+    return ring(_intended(contact, about, by=by, at=at, retry_of=retry_of))
+
+
+def ring(call: PhoneCall, *, longest_seconds: int = twilio.LONGEST_CALL_SECONDS) -> PhoneCall:
+    """Asks Twilio to place a call whose row is there, once. Raises CannotCall."""
     address = {"call": str(call.pk)}
     try:
         placed = twilio.place(
             call.to_number,
             voice_url=webhook("twilio-voice", **address),
             status_url=webhook("twilio-status", **address),
+            longest_seconds=longest_seconds,
         )
     except twilio.TwilioFailed as error:
         _never_rang(call, error)
@@ -137,9 +149,13 @@ def _intended(
                 attempt=retry_of.attempt + 1 if retry_of else 1,
             )
     except IntegrityError:
-        running = PhoneCall.objects.filter(contact=contact, status=Status.ACTIVE).first()
-        details = {"call_sid": running.reference} if running else {}
-        raise CannotCall("ALREADY_CALLING", _("This person is being called already."), **details) from None
+        raise already_calling(contact) from None
+
+
+def already_calling(contact: Contact) -> CannotCall:
+    running = PhoneCall.objects.filter(contact=contact, status=Status.ACTIVE).first()
+    details = {"call_sid": running.reference} if running else {}
+    return CannotCall("ALREADY_CALLING", _("This person is being called already."), **details)
 
 
 def _adopt(call: PhoneCall, placed: twilio.Placed) -> None:
@@ -176,7 +192,7 @@ def find_again(call: PhoneCall) -> bool:
     return False
 
 
-def _settle_earlier(contact: Contact, *, now: datetime) -> None:
+def settle_earlier(contact: Contact, *, now: datetime) -> None:
     for call in PhoneCall.objects.filter(contact=contact, status=Status.ACTIVE, started_at__lt=now - STALE):
         refresh(call)
 
@@ -198,7 +214,10 @@ def refresh(call: PhoneCall) -> None:
 
 
 def stale(*, now: datetime) -> list[PhoneCall]:
-    rows = PhoneCall.objects.filter(status=Status.ACTIVE, started_at__lt=now - STALE)
+    # An interview by phone may last longer; its end, too, may have been lost.
+    longest = timedelta(seconds=settings.INTERVIEW_CALL_SECONDS + 120)
+    is_late = Q(conversation=None) | Q(started_at__lt=now - longest)
+    rows = PhoneCall.objects.filter(is_late, status=Status.ACTIVE, started_at__lt=now - STALE)
     return list(rows.order_by("started_at")[:20])
 
 
@@ -245,7 +264,7 @@ def report(
     with transaction.atomic():
         moved = PhoneCall.objects.filter(pk=call_id, line__in=earlier).update(**changes)
         if moved and line in PhoneCall.ENDED:
-            _end(PhoneCall.objects.select_related("contact").get(pk=call_id))
+            _end(PhoneCall.objects.select_related("contact", "conversation").get(pk=call_id))
     return bool(moved)
 
 
@@ -269,12 +288,16 @@ TITLES = {
     "no_answer": gettext_lazy("Phone call: not answered"),
     "not_placed": gettext_lazy("Phone call: could not be placed"),
     "cancelled": gettext_lazy("Phone call: cancelled"),
+    "interviewed": gettext_lazy("Phone call: the interview was held to its end"),
+    "left_open": gettext_lazy("Phone call: the interview goes on in writing"),
+    "trouble": gettext_lazy("Phone call: broken off by a fault"),
+    "handed_over": gettext_lazy("Phone call: asked for a person"),
 }
 
 
 def _end(call: PhoneCall) -> None:
     """The line is down: whatever the talk has not settled, it never will."""
-    outcome = call.outcome or UNTALKED[Line(call.line)]
+    outcome = call.outcome or _untalked(call)
     rows = PhoneCall.objects.filter(pk=call.pk, status=Status.ACTIVE)
     if rows.update(status=Status.FAILED, outcome=outcome):
         retry_rules.plan(call, outcome, now=call.ended_at or timezone.now())
@@ -284,5 +307,27 @@ def _end(call: PhoneCall) -> None:
         str(TITLES.get(outcome, TITLES["hung_up"])),
         direction=TimelineEntry.Direction.OUT,
         channel=Channel.PHONE,
-        ref={"kind": "phone_call", "id": str(call.pk)},
+        ref={"kind": "phone_call", "id": str(call.pk)} | _ref_of_talk(call),
     )
+    if call.conversation is not None and call.talk.get("agreed"):
+        _tell_talk(call.conversation)
+
+
+def _untalked(call: PhoneCall) -> str:
+    is_written = call.conversation_id is not None
+    return "left_open" if is_written and call.line == Line.COMPLETED else UNTALKED[Line(call.line)]
+
+
+def _ref_of_talk(call: PhoneCall) -> dict[str, str]:
+    """By it an erasure of that one talk finds the entry."""
+    return {"conversation": str(call.conversation_id)} if call.conversation_id else {}
+
+
+def _tell_talk(conversation: Conversation) -> None:
+    """The page says that the call is over, where the talk is not."""
+    if not conversation.is_open:
+        return
+    with translation.override(str(conversation.brief.get("language") or "en")):
+        words = _("The phone call has ended. You can go on here.")
+        note = talk.say(conversation, words, author=Message.Author.SYSTEM, act=OFF_PHONE)
+    transaction.on_commit(partial(watching.tell_from_sync, conversation.pk, "message", seq=note.seq))

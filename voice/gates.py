@@ -33,27 +33,40 @@ def number_of(contact: Contact) -> str:
     """The number in E.164, or "" when there is none that could ring."""
     try:
         number = normalise_phone(phone_of(contact))
-        is_dialled = phonenumbers.is_possible_number(phonenumbers.parse(number))
-    except (InvalidAddress, phonenumbers.NumberParseException):
+    except InvalidAddress:
         return ""
-    return number if is_dialled and number != SAMPLE_NUMBER else ""
+    return number if is_dialled(number) else ""
+
+
+def is_dialled(number: str) -> bool:
+    """Whether a number in E.164 could ring."""
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number)) and number != SAMPLE_NUMBER
+    except phonenumbers.NumberParseException:
+        return False
 
 
 def refusal(contact: Contact, *, now: datetime) -> Refusal | None:
     """Why this person is not called now; None when they may be."""
-    number = number_of(contact)
+    return refusal_at(contact, number_of(contact), Purpose.INVITATION, now=now)
+
+
+def refusal_at(contact: Contact, number: str, purpose: str, *, now: datetime) -> Refusal | None:
+    """The same for a number of theirs and another purpose."""
     if not number:
         return Refusal("NO_PHONE_NUMBER", _("This person has no phone number that can be called."))
-    verdict = consent.may_contact(contact, Channel.PHONE, Purpose.INVITATION, at=now, address=number)
+    verdict = consent.may_contact(contact, Channel.PHONE, purpose, at=now, address=number)
     if not verdict.allowed:
         words = _("This person must not be called: %(reason)s.") % {"reason": verdict.reason}
         return Refusal("MAY_NOT_CALL", words, {"reason": verdict.reason})
-    return _too_often(contact, now=now) or _wrong_hour(contact, number, now=now)
+    return _too_often(contact, number, now=now) or _wrong_hour(contact, number, now=now)
 
 
-def _too_often(contact: Contact, *, now: datetime) -> Refusal | None:
+def _too_often(contact: Contact, number: str, *, now: datetime) -> Refusal | None:
+    """Counted by the person, and by the number, which may be written in by somebody else."""
     most = settings.CALLS_PER_WEEK
-    attempts = PhoneCall.objects.filter(contact=contact, started_at__gt=now - WEEK).count()
+    lately = PhoneCall.objects.filter(account=contact.account_id, started_at__gt=now - WEEK)
+    attempts = max(lately.filter(contact=contact).count(), lately.filter(to_number=number).count())
     if attempts < most:
         return None
     words = _("This person was called %(count)d times in the last seven days; that is enough.")

@@ -10,7 +10,12 @@ from voice.models import PhoneCall
 
 
 def gap_after(call: PhoneCall, outcome: str) -> timedelta | None:
-    """How long to wait for the next attempt; None when this outcome is followed by none, or by no more."""
+    """How long to wait for the next attempt; None when this outcome is followed by none, or by no more.
+
+    Whoever asked on a page to be called asks again.
+    """
+    if call.conversation_id is not None:
+        return None
     gaps = settings.RETRY_MINUTES.get(outcome, ())
     return timedelta(minutes=gaps[call.attempt - 1]) if call.attempt <= len(gaps) else None
 

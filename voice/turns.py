@@ -46,16 +46,18 @@ class Unsure:
 
 
 def greet(call_id: Any, *, answered_by: str = "", now: datetime | None = None) -> str:
-    """TwiML for the beginning of a call. Asked again, the same."""
+    """TwiML for the beginning of a call; empty where a written talk goes on by it. Asked again, the same."""
     at = now or timezone.now()
     with transaction.atomic():
         call = _locked(call_id)
         if (kept := _kept(call, 0)) is not None:
             return kept
-        if not _is_on(call):
+        if not is_on(call):
             return farewell(call)
         if answered_by.startswith(("machine", "fax")):
             return _at_a_machine(call, at=at)
+        if call.conversation_id is not None:
+            return ""  # what is said is the written talk's (voice/relay_interview.py)
         move = scheduling.greet(_invitation(call), booking.slots_of(call.account, at=at), now=at)
         return _take(call, 0, Heard(), move, at=at)
 
@@ -88,7 +90,7 @@ def _hear(
         asked = following if number is None else number
         if asked < following and call.talk:  # Twilio repeats itself
             return _kept(call, asked) or farewell(call)
-        if not _is_on(call):
+        if not is_on(call) or call.conversation_id is not None:
             return farewell(call)
         if asked > following:  # a number that we have not given out
             return _kept(call, call.turn_count) or farewell(call)
@@ -133,7 +135,7 @@ def _locked(call_id: Any) -> PhoneCall:
     return PhoneCall.objects.select_for_update().get(pk=call_id)
 
 
-def _is_on(call: PhoneCall) -> bool:
+def is_on(call: PhoneCall) -> bool:
     return call.status == Status.ACTIVE and not call.has_ended
 
 
@@ -157,7 +159,7 @@ def _take(call: PhoneCall, number: int, heard: Heard, move: Move, *, at: datetim
     """Does what the move asks for, and keeps the turn."""
     move = _booked(call, move, at=at) if move.book else move
     if move.outcome in NOT_AGAIN:
-        _never_call(call, move.outcome)
+        never_call(call, move.outcome)
     twiml = _twiml(call, number, move)
     CallTurn.objects.create(
         call=call,
@@ -193,7 +195,7 @@ def _booked(call: PhoneCall, move: Move, *, at: datetime) -> Move:
     return move
 
 
-def _never_call(call: PhoneCall, why: str) -> None:
+def never_call(call: PhoneCall, why: str) -> None:
     """In the same transaction as the turn: nobody can be called again who has been told so."""
     retry_rules.stop(call)
     source = {"phone_call": str(call.pk), "why": why}

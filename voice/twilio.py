@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from typing import Any
 
 import requests
@@ -13,7 +14,7 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
-from twilio.twiml.voice_response import Gather, VoiceResponse
+from twilio.twiml.voice_response import Connect, Gather, VoiceResponse
 from urllib3.exceptions import NewConnectionError
 
 HOST = "https://api.twilio.com"
@@ -76,7 +77,7 @@ def _client() -> Iterator[Client]:
         http.session.close()
 
 
-def place(to: str, *, voice_url: str, status_url: str) -> Placed:
+def place(to: str, *, voice_url: str, status_url: str, longest_seconds: int = LONGEST_CALL_SECONDS) -> Placed:
     """Rings a telephone, once. Raises TwilioFailed when it surely does not ring, AnswerLost when it may."""
     try:
         with _client() as client:
@@ -89,7 +90,7 @@ def place(to: str, *, voice_url: str, status_url: str) -> Placed:
                 status_callback_method="POST",
                 status_callback_event=EVENTS,
                 timeout=RING_SECONDS,
-                time_limit=LONGEST_CALL_SECONDS,
+                time_limit=longest_seconds,
                 record=False,
                 machine_detection="DetectMessageEnd",
             )
@@ -162,6 +163,29 @@ def is_signed(path: str, query: str, form: Any, signature: str) -> bool:
     return bool(RequestValidator(settings.TWILIO_AUTH_TOKEN).validate(url, form, signature))
 
 
+def is_signed_socket(path: str, query: str, signature: str) -> bool:
+    """The same for the handshake of a websocket.
+
+    Twilio signs the address as it was given out, with `wss`. `https`, the usual port and a slash at the end
+    are met in the field too; all of them are the same socket.
+    """
+    if not settings.TWILIO_AUTH_TOKEN or not signature:
+        return False
+    scheme, _colon, rest = settings.WEBHOOK_BASE_URL.partition("://")
+    host, slash, prefix = rest.partition("/")
+    port = "" if ":" in host else {"https": ":443", "http": ":80"}.get(scheme, "")
+    validator = RequestValidator(settings.TWILIO_AUTH_TOKEN)
+    tail = f"?{query}" if query else ""
+    written = (
+        f"{form}://{host}{each}{slash}{prefix}{path}{end}{tail}"
+        for form in (scheme.replace("http", "ws"), scheme)
+        for each in ("", port)
+        for end in ("", "/")
+    )
+    given = signature.encode("latin1", "replace")
+    return any(compare_digest(validator.compute_signature(url, {}).encode(), given) for url in written)
+
+
 def language_of(code: str) -> str:
     return LANGUAGES.get(code.partition("-")[0].lower(), "en-US")
 
@@ -190,6 +214,36 @@ def listen(say: str, *, action: str, language: str, hints: Sequence[str] = (), f
     response.append(gather)
     # Reached only if Twilio does not do what actionOnEmptyResult asks for.
     response.say(_spoken(farewell), voice=VOICE, language=code)
+    response.hangup()
+    return str(response)
+
+
+def relay(*, socket: str, action: str, language: str, hints: Sequence[str] = ()) -> str:
+    """TwiML that holds the talk over a websocket of ours (ConversationRelay). Afterwards `action` is asked.
+
+    Source: twilio.com/docs/voice/twiml/connect/conversationrelay.
+    """
+    response = VoiceResponse()
+    connect = Connect(action=action, method="POST")
+    connect.conversation_relay(
+        url=socket,
+        language=language_of(language),
+        interruptible="any",
+        dtmf_detection=True,
+        events="speaker-events",  # when somebody begins and stops to speak: silence is counted from there
+        hints=_spoken(", ".join(hints)) or None,
+    )
+    response.append(connect)
+    return str(response)
+
+
+def dial(say: str, number: str, *, afterwards: str, language: str) -> str:
+    """TwiML that connects the person with somebody else, and ends the call after that."""
+    code = language_of(language)
+    response = VoiceResponse()
+    response.say(_spoken(say), voice=VOICE, language=code)
+    response.dial(number, timeout=RING_SECONDS)
+    response.say(_spoken(afterwards), voice=VOICE, language=code)
     response.hangup()
     return str(response)
 

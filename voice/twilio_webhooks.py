@@ -19,7 +19,8 @@ from config.api.failures import Failure
 from config.api.handler import error_response, json_error
 from config.api.threads import in_database
 from config.api.throttling import Allowance
-from voice import calls, model_intents, turns, twilio
+from voice import calls, relay_ends, turns, twilio
+from voice.asking import meant
 from voice.scheduling import Heard
 
 logger = logging.getLogger("rapport.voice")
@@ -99,7 +100,7 @@ class TwilioVoice(_Webhook):
             return turns.farewell()
         answered_by = _clean(form.get("AnsweredBy", ""))
         calls.report(call.pk, "in-progress", answered_by=answered_by)
-        return turns.greet(call.pk, answered_by=answered_by)
+        return relay_ends.answered(call.pk, answered_by=answered_by)
 
 
 @_described("twilio_process", "The person said or pressed something, or nothing: what is said next")
@@ -125,24 +126,13 @@ async def _heard(form: Form, query: Form) -> str:
     answer = await in_database(_by_rules, form, query, heard)
     if isinstance(answer, str):
         return answer
-    intent = await _intent(answer, heard)
+    intent = await meant(answer, heard)
     return await in_database(turns.hear, answer.call_id, answer.number, heard, intent=intent)
 
 
 def _by_rules(form: Form, query: Form, heard: Heard) -> str | turns.Unsure:
     call = calls.call_of(form, query)
     return turns.farewell() if call is None else turns.hear_or_ask(call.pk, _turn(query), heard)
-
-
-async def _intent(unsure: turns.Unsure, heard: Heard) -> str:
-    """A model's word for what was meant. Whatever goes wrong, the rules' own guess stands."""
-    try:
-        return await model_intents.intent_by_model(
-            unsure.talk, heard.words, account=unsure.account, persona=unsure.persona
-        )
-    except Exception:  # not a model's doing, which intent_by_model answers for
-        logger.exception("No model could be asked.")
-        return ""
 
 
 @_described("twilio_status", "How the line stands; reports may come twice and in any order")
@@ -157,6 +147,16 @@ class TwilioStatus(_Webhook):
                 answered_by=_clean(form.get("AnsweredBy", "")),
             )
         return twilio.nothing()
+
+
+@_described("twilio_relay_ended", "A talk over the websocket has ended or broke off: how the call goes on")
+class TwilioRelayEnded(_Webhook):
+    def twiml(self, form: Form, query: Form) -> str:
+        call = calls.call_of(form, query)
+        if call is None:
+            return turns.farewell()
+        broke = form.get("SessionStatus", "") == "failed" or bool(form.get("ErrorCode", ""))
+        return relay_ends.ended(call.pk, broke=broke)
 
 
 def heard_in(form: Form) -> Heard:

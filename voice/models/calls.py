@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
-from crm.models import Contact
+from crm.models import Contact, Conversation
 
 
 class TimeSlotQuerySet(AccountQuerySet):
@@ -82,6 +82,10 @@ class PhoneCall(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="phone_calls")
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="phone_calls")
+    # The written talk that goes on by this call; its words are stored there, and no turns here.
+    conversation = models.ForeignKey(
+        Conversation, null=True, blank=True, on_delete=models.CASCADE, related_name="phone_calls"
+    )
     # Twilio's id. Empty is NULL: it is unknown until Twilio answers.
     sid = models.CharField(max_length=64, null=True, blank=True, unique=True)
     to_number = models.CharField(max_length=20)
@@ -93,6 +97,7 @@ class PhoneCall(models.Model):
     # Frozen when the call is placed: who is called, for whom, about what, in which zone and language, and
     # whether an email will follow.
     invitation = models.JSONField(default=dict, blank=True)
+    # Where the talk stands. Of a written one: whether the person agreed to go on, how often it was relayed.
     talk = models.JSONField(default=dict, blank=True)
     turn_count = models.PositiveSmallIntegerField(default=0)
     # The turn that a model was asked about: a repeated webhook asks none again.
@@ -123,6 +128,8 @@ class PhoneCall(models.Model):
             models.Index(fields=["account", "status"], name="call_by_status"),
             # how often a person was called lately
             models.Index(fields=["contact", "-started_at"], name="call_of_contact"),
+            # how often a number was called lately, whoever asked for it
+            models.Index(fields=["account", "to_number", "-started_at"], name="call_to_number"),
             # the next attempts that are due
             models.Index(fields=["retry_at"], condition=Q(retry_at__isnull=False), name="call_to_retry"),
         ]
@@ -159,6 +166,8 @@ class CallTurn(models.Model):
     words = models.TextField(blank=True)
     digits = models.CharField(max_length=20, blank=True)
     said = models.TextField(blank=True)
+    # The person interrupted it: `said` is what was heard by then.
+    is_cut = models.BooleanField(default=False)
     twiml = models.TextField(blank=True)
     intent = models.CharField(max_length=20, blank=True)
     confidence = models.FloatField(null=True, blank=True)
