@@ -100,7 +100,7 @@ def busiest_bots(period: Period) -> list[dict[str, Any]]:
         "category": F("conversation__persona__category"),
         "account": F("conversation__persona__account__name"),
     }
-    rows = period.messages().values("conversation__persona_id", **names).annotate(**COUNTS)
+    rows: Any = period.messages().values("conversation__persona_id", **names).annotate(**COUNTS)
     return list(rows.order_by("-messages", "conversation__persona_id")[:MOST_BOTS])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from config.system.backups.places import BackupError, Contents
 
@@ -23,6 +23,7 @@ OTHERS = (
 )
 # Everything of ours and nothing of an extension. It runs in the transaction that puts the archive in.
 DROP_ALL = """
+SET client_min_messages = warning;
 DO $$ DECLARE one record; BEGIN
     DROP SCHEMA IF EXISTS reporting CASCADE;
     FOR one IN SELECT c.oid::regclass AS name FROM pg_class c
@@ -110,9 +111,8 @@ class PostgresDatabase:
 
     def _connected(self) -> "psycopg.Connection[Any]":
         """Raises BackupError."""
-        values = conninfo_to_dict(self.address)
         try:
-            return psycopg.connect(**values, password=self.password or None, autocommit=True)
+            return psycopg.connect(make_conninfo(self.address, password=self.password), autocommit=True)
         except psycopg.Error as error:
             raise BackupError(f"The database does not answer: {str(error).splitlines()[0]}") from None
 
@@ -128,7 +128,9 @@ class PostgresDatabase:
         done = subprocess.run([program, *words], env=environment, capture_output=True, text=True, check=False)  # noqa: S603 (our own words)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-            raise BackupError(f"{name} failed: {lines[0]}")
+            # Notices and details may stand around what went wrong.
+            wrong = next((line for line in lines if "error" in line.lower()), lines[0])
+            raise BackupError(f"{name} failed: {wrong}")
 
 
 def _value(connection: "psycopg.Connection[Any]", statement: str) -> Any:
