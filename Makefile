@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export RAPPORT_ENV ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench drill drill-email demo screenshots
+.PHONY: help run test lint bench drill drill-email drill-backup demo screenshots
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -40,6 +40,9 @@ drill: $(VENV)/.dev ## Kill, break and slow things down, and print what survived
 
 drill-email: $(VENV)/.dev ## The drills of sending email alone
 	@$(BIN)/python -m bench.drills email
+
+drill-backup: $(VENV)/.dev ## The drill of backup and restore alone
+	@$(BIN)/python -m bench.drills backup
 
 demo: $(VENV)/.run ## The main job through HTTP and websockets against a running server
 	@$(BIN)/python manage.py demo

@@ -22,6 +22,7 @@ PARTS = {
     # Drills have commands of their own.
     "drills",
     "sender_kills",
+    "backups",
 }
 
 

@@ -1,6 +1,6 @@
 """The drills: what must survive, tried for real, and one table of what came of it.
 
-    python -m bench.drills [email …]     (`make drill-email`, `make drill`: all there are)
+    python -m bench.drills [email|backup …]     (`make drill-email`, `make drill-backup`; `make drill`: all)
 
 Faults of a server and of its network are tests against a server that speaks SMTP; here they are run and
 shown by fault. Kills of a sender are a campaign of 10,000 emails (bench/sender_kills.py).
@@ -73,7 +73,16 @@ def judged(outcomes, file, names):
     return len(found), "passed" if found and all(found) else "FAILED"
 
 
-DRILLS = {"email": email}
+def backup():
+    """Whether both databases came back whole (bench/backups.py)."""
+    lanes = [
+        subprocess.run([sys.executable, "-m", "bench.backups", "--lane", lane], cwd=ROOT)
+        for lane in ("sqlite", "postgres")
+    ]
+    return not any(done.returncode for done in lanes)
+
+
+DRILLS = {"email": email, "backup": backup}
 
 
 def main(wanted):

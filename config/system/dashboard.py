@@ -287,6 +287,7 @@ SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
 )
+ASK, CHARTS = "admin:knowledge_ask", "admin:crm_dashboards"
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -294,19 +295,24 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     registered = {model._meta.label: model for model in admin.site._registry}
     home = reverse("admin:index")
     start = {"title": _("Start"), "icon": "home", "link": home, "active": request.path == home}
-    groups: list[dict[str, Any]] = [{"items": [start, ask_item(request)]}]
+    ask = page_item(request, _("Ask"), "quick_reference_all", ASK, allowed=may_ask(request.user))
+    can_see_talks = may_see(request, Conversation)
+    charts = page_item(request, _("Dashboards"), "monitoring", CHARTS, allowed=can_see_talks)
+    groups: list[dict[str, Any]] = [{"items": [start, ask, charts]}]
     for title, entries in SIDEBAR:
         items = [item(request, registered[label], icon) for label, icon in entries if label in registered]
         groups.append({"title": title, "separator": False, "collapsible": False, "items": items})
     return groups
 
 
-def ask_item(request: HttpRequest) -> dict[str, Any]:
-    link = reverse("admin:knowledge_ask")
-    allowed = may_ask(request.user)
+def page_item(
+    request: HttpRequest, title: str | Promise, icon: str, name: str, *, allowed: bool
+) -> dict[str, Any]:
+    """A page that is no model's list."""
+    link = reverse(name)
     return {
-        "title": _("Ask"),
-        "icon": "quick_reference_all",
+        "title": title,
+        "icon": icon,
         "link": link,
         "active": request.path == link,
         "permission": lambda request: allowed,
@@ -315,7 +321,7 @@ def ask_item(request: HttpRequest) -> dict[str, Any]:
 
 def item(request: HttpRequest, model: type[Model], icon: str) -> dict[str, Any]:
     link = list_url(model)
-    is_here = request.path.startswith(link) and request.path != reverse("admin:knowledge_ask")
+    is_here = request.path.startswith(link) and request.path not in (reverse(ASK), reverse(CHARTS))
     return {
         "title": title_of(model),
         "icon": icon,

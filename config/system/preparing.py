@@ -18,6 +18,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from config.system import children
+from crm.reporting import views as reporting_views
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 ADMIN = "admin"
@@ -68,9 +69,10 @@ def make_socket_folder(folder: Path) -> None:
         raise StartRefusedError(f"The folder {folder} for Redis's socket belongs to somebody else.")
 
 
-def lock_folder() -> int:
+def lock_folder(folder: Path | None = None) -> int:
     """A descriptor that holds the data folder. Raises StartRefusedError when another `serve` holds it."""
-    path = Path(settings.DATA_DIR) / "serve.lock"
+    folder = folder or Path(settings.DATA_DIR)
+    path = folder / "serve.lock"
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,7 +80,7 @@ def lock_folder() -> int:
         holder = path.read_text().strip() or "unknown"
         os.close(handle)
         raise StartRefusedError(
-            f"Rapport already runs on the data folder {settings.DATA_DIR} (process {holder})."
+            f"Rapport already runs on the data folder {folder} (process {holder})."
         ) from None
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
@@ -102,6 +104,8 @@ def fingerprint(paths: Iterable[Path], *extra: str) -> str:
 def migration_files() -> Iterator[Path]:
     for app in apps.get_app_configs():
         yield from Path(app.path).glob("migrations/*.py")
+    # They are made after migrations, anew when they are worded otherwise.
+    yield Path(reporting_views.__file__)
 
 
 def applied_migrations() -> int:

@@ -18,6 +18,7 @@ from unfold.decorators import action, display
 from config.api.audit import record
 from config.api.models import AuditEntry
 from crm import talk, watching
+from crm.admin import dashboards
 from crm.admin.object_ids import CheckedIdsAdmin
 from crm.models import Conversation, Message
 from crm.word_search import talks_found
@@ -116,7 +117,7 @@ class ConversationAdmin(CheckedIdsAdmin):
                 rf"^(?P<conversation_id>{UUID})/(?P<move>{'|'.join(MOVES)})/$", move, name=f"{name}_move"
             ),
         ]
-        return [*own, *super().get_urls()]
+        return [*own, *dashboards.urls(self), *super().get_urls()]
 
     def transcript_view(self, request: HttpRequest, conversation_id: Any) -> HttpResponse:
         """Every message with its anchor; `?message=<seq>` is highlighted."""

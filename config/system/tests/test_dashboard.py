@@ -143,7 +143,7 @@ def _is_let_in(item, request):
 
 def test_the_sidebar_leads_to_what_is_in_the_admin(staff, rf):
     shown = links(rf)
-    assert list(shown)[:2] == ["Start", "Ask"]
+    assert list(shown)[:3] == ["Start", "Ask", "Dashboards"]
     assert {"Campaigns", "Interviews", "Guides", "Contacts", "Documents", "API keys"} <= set(shown)
 
 
@@ -153,6 +153,7 @@ def test_the_sidebar_leads_to_what_is_in_the_admin(staff, rf):
         ("/admin/", "Start"),
         ("/admin/knowledge/question/ask/", "Ask"),
         ("/admin/knowledge/question/", "Questions"),
+        ("/admin/crm/conversation/dashboards/", "Dashboards"),
         ("/admin/campaigns/campaign/some/change/", "Campaigns"),
     ],
 )
