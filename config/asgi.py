@@ -35,6 +35,7 @@ MODEL_BOUND = (
     rf"/chat/{UUID}/send",
     r"/api/v1/chat/conversations/[^/]+/messages",
     r"/personas/[^/]+/say",
+    rf"/personas/try-out/{UUID}/say",
     r"/api/v1/knowledge/ask",
     r"/knowledge/ask/stream",
     r"/twilio-process",  # may ask a model what somebody meant

@@ -22,6 +22,8 @@ if not set(JWT_ALGORITHMS) <= set(WAYS_TO_SIGN):
 JWT_JWKS_URL = ENV.url("JWT_JWKS_URL", schemes=("http", "https"))
 JWT_JWKS_FILE = ENV.text("JWT_JWKS_FILE")
 JWT_AUDIENCE = ENV.text("JWT_AUDIENCE")  # empty: whatever a token says of it
+# The claim that says whether a user is an adult: true or false.
+JWT_ADULT_CLAIM = ENV.text("JWT_ADULT_CLAIM", "is_adult")
 JWT_LEEWAY_SECONDS = ENV.whole("JWT_LEEWAY_SECONDS", 30, least=30, most=60)
 
 

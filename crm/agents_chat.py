@@ -251,7 +251,7 @@ def _key_of(contact: Contact, asked: Asked) -> UUID | None:
 
 def _named(contact: Contact, given: str) -> Conversation | None:
     """The contact's talk of this id, ours or the caller's. Raises NoSuchTalk for somebody else's."""
-    rows = Conversation.objects.for_account(contact.account)
+    rows = Conversation.objects.for_account(contact.account).filter(tried_out_by=None)
     found = rows.filter(external_id=given).first()
     if found is None and (key := contacts.uuid_of(given)) is not None:
         found = rows.filter(pk=key).first()

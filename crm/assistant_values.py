@@ -71,7 +71,9 @@ def own_talk(user: Any, conversation_id: UUID) -> Conversation | None:
         pk=conversation_id,
         contact__addresses__kind=ContactAddress.Kind.EXTERNAL_ID,
         contact__addresses__value=external_id_of(user),
-        pair_key=None,  # chats with influencers have a page of their own
+        # chats with influencers, and try-outs of drafts, have pages of their own
+        pair_key=None,
+        tried_out_by=None,
     )
     found: Conversation | None = rows.first()
     return found
@@ -167,7 +169,7 @@ def pieces_of(text: str, sources: Sequence[ShownSource]) -> list[Piece]:
 def history_values(contact: Contact | None, *, cursor: str = "") -> dict[str, Any]:
     if contact is None:
         return {"talks": [], "next_talks": ""}
-    rows: Any = Conversation.objects.filter(contact=contact, pair_key=None)
+    rows: Any = Conversation.objects.filter(contact=contact, pair_key=None, tried_out_by=None)
     if (after := _after(cursor)) is not None:
         rows = rows.filter(after)
     found = list(rows.order_by("-last_activity_at", "-pk").only("title", "last_activity_at")[: TALKS + 1])

@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from config.api.threads import in_database
-from crm import briefs, persona_senses, remembering
+from crm import briefs, filling, persona_senses, remembering
 from crm.briefs import Said
+from crm.models import Contact, Conversation
 from crm.persona_senses import Pictures
 from crm.recognising import Recognition, named_question, previous_key
 from crm.turns import Turn
@@ -67,7 +68,7 @@ async def decide(turn: Turn) -> Decision:
     said = [*turn.said[:-1], replace(turn.said[-1], act=read.act, question_key=read.question_key)]
     planner = planner_at(turn.conversation.planner)
     # What a persona says by example is for planners that let it speak for itself.
-    told = {**turn.conversation.brief, "examples": turn.persona.examples}
+    told = {**turn.conversation.brief, "examples": filling.examples_for(turn.persona, contact_in(turn))}
     brief = turn.brief if planner is briefs.plan else told
     plan = planner(brief, said, now=timezone.now())
     passages = await _passages(turn, plan)
@@ -159,7 +160,7 @@ def _shown(number: int, passage: Any) -> dict[str, Any]:
 def _prompt(turn: Turn, turns: Sequence[Line], *, plan: TurnPlan, sources: Sequence[Source]) -> Prompt:
     persona, brief = turn.persona, turn.brief
     language = str(turn.conversation.brief.get("language") or persona.language)
-    system = prompts.system_prompt(persona, language=language)
+    system = prompts.system_prompt(persona, language=language, **filling.about(contact_in(turn)))
     more = briefs.instructions(brief)
     return Prompt(
         system=f"{system}\n\n{more}" if more else system,
@@ -173,6 +174,12 @@ def _prompt(turn: Turn, turns: Sequence[Line], *, plan: TurnPlan, sources: Seque
         # Only a persona that we tell nothing may be led by what a vendor remembers of the talk.
         session="" if more or _is_described(persona) else turn.conversation.label,
     )
+
+
+def contact_in(turn: Turn) -> Contact | None:
+    """The person, where the turn has read them: nothing is read on the event loop."""
+    is_read = Conversation._meta.get_field("contact").is_cached(turn.conversation)  # type: ignore[union-attr]
+    return turn.conversation.contact if is_read else None
 
 
 def _is_described(persona: Persona) -> bool:

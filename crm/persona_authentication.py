@@ -22,6 +22,7 @@ from config.api.threads import in_database
 from config.api.web_tokens import TokenUser, auser_of, presented_token, user_of
 from crm import contacts
 from crm.models import Contact, ContactAddress
+from crm.persona_care import refuse_banned
 from personas import rate_limits
 
 SCOPE = "persona-chat"
@@ -35,6 +36,7 @@ class PersonaUser(Caller):
 
     user_id: str
     contact: Contact | None = None
+    is_adult: bool | None = None  # as their token says
 
     @property
     def ident(self) -> str:
@@ -60,25 +62,32 @@ _address_of = PreparedRows(
             kind=ContactAddress.Kind.EXTERNAL_ID,
             value=given(ContactAddress, "value"),
         )
-        .select_related("account", "contact")
+        .select_related("account", "contact__ban")
         .order_by()
     )
 )
 
 
 def known_user(who: TokenUser) -> PersonaUser:
-    """The user with their contact, if they have one: usually one query. Raises PermissionDenied."""
+    """The user with their contact, if they have one: usually one query.
+
+    Raises PermissionDenied for who was deactivated, ApiError (403) for who is banned.
+    """
     address = _address_of.first(slug=who.account_slug, value=who.user_id)
     if address is None:
-        return _user(_account(who.account_slug), who.user_id)
+        return _user(_account(who.account_slug), who)
     if not address.contact.is_active or address.contact.erased_at is not None:
         raise PermissionDenied(DEACTIVATED)
+    refuse_banned(address.contact)
     address.contact.account = address.account
-    return replace(_user(address.account, who.user_id), contact=address.contact)
+    return replace(_user(address.account, who), contact=address.contact)
 
 
-def _user(account: Account, user_id: str) -> PersonaUser:
-    return PersonaUser(account=account, scopes=(SCOPE,), name=f"user {user_id}"[:150], user_id=user_id)
+def _user(account: Account, who: TokenUser) -> PersonaUser:
+    name = f"user {who.user_id}"[:150]
+    return PersonaUser(
+        account=account, scopes=(SCOPE,), name=name, user_id=who.user_id, is_adult=who.is_adult
+    )
 
 
 def _account(slug: str) -> Account:

@@ -13,10 +13,11 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm import media, talk, timeline
+from crm import filling, media, talk, timeline
 from crm.models import Contact, Conversation, Message
 from crm.models.contacts import Channel
 from crm.persona_authentication import PersonaUser, contact_of
+from crm.persona_care import refuse_minor
 from personas.influencers import influencer_of, named
 from personas.models import Persona
 
@@ -82,11 +83,13 @@ def chat_of(user: PersonaUser, reference: str) -> Conversation:
 def open_chat(user: PersonaUser, influencer_id: str) -> Conversation:
     """The user's chat with an influencer, begun with its greeting when there is none yet.
 
-    Safe when it is asked for several times at once. Raises NoSuchInfluencer.
+    Safe when it is asked for several times at once. Raises NoSuchInfluencer, and ApiError (403) where it is
+    for adults alone.
     """
     persona = influencer_of(user.account, influencer_id)
     if persona is None or persona.status != Persona.Status.ACTIVE:
         raise NoSuchInfluencer
+    refuse_minor(persona, claim=user.is_adult, contact=user.contact)
     contact = contact_of(user)
     pair_key = f"{contact.pk}:{persona.pk}"
     found = _paired(pair_key)
@@ -117,8 +120,8 @@ def _begun(contact: Contact, persona: Persona, pair_key: str) -> Conversation:
         channel=Channel.API,
         pair_key=pair_key,
     )
-    if persona.greeting.strip():
-        talk.say(made, persona.greeting.strip())
+    if greeting := filling.greeting_for(persona, contact):
+        talk.say(made, greeting)
     ref = {"kind": "conversation", "id": str(made.pk), "conversation": str(made.pk)}
     title = _("Chat with %(persona)s") % {"persona": persona.name}
     timeline.write(contact, "chat_started", title[:300], direction="in", channel=made.channel, ref=ref)

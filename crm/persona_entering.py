@@ -26,7 +26,7 @@ SESSION_SECONDS = 3_600
 
 
 def ticket_for(user: PersonaUser) -> str:
-    return signing.dumps([user.account.slug, user.user_id], salt=SALT)
+    return signing.dumps([user.account.slug, user.user_id, user.is_adult], salt=SALT)
 
 
 def entered(request: HttpRequest, ticket: str) -> bool:
@@ -41,19 +41,19 @@ def entered(request: HttpRequest, ticket: str) -> bool:
     return True
 
 
-def _who_of(ticket: str) -> tuple[str, str] | None:
+def _who_of(ticket: str) -> tuple[str, str, bool | None] | None:
     """None for a ticket that we did not sign, that is too old, or that was used."""
     try:
-        slug, user_id = signing.loads(ticket[:LONGEST_TICKET], salt=SALT, max_age=TICKET_SECONDS)
+        slug, user_id, is_adult = signing.loads(ticket[:LONGEST_TICKET], salt=SALT, max_age=TICKET_SECONDS)
     except (signing.BadSignature, ValueError, TypeError):
         return None
     # One atomic counter says who is first; it outlives the ticket.
     once = take(f"ticket:{digest(ticket)}", bucket="ticket", per_minute=0, per_second=0, per_hour=1)
-    return (str(slug), str(user_id)) if once.allowed else None
+    return (str(slug), str(user_id), is_adult) if once.allowed else None
 
 
 def page_user(request: HttpRequest, user: Any) -> PersonaUser | None:
-    """Of this session; None for a stranger. `user` is Django's. Raises PermissionDenied (deactivated)."""
+    """Of this session; None for a stranger. `user` is Django's. Raises what known_user raises."""
     if who := request.session.get(SESSION_KEY):
         return known_user(TokenUser(*who))
     if user.is_active and user.is_staff and user.has_perm(WATCHING):

@@ -14,6 +14,7 @@ from config.api.threads import in_database, to_its_end
 from crm import media, media_fetching, persona_chats, replies, turns
 from crm.models import Conversation, MediaFile, Message
 from crm.persona_authentication import PersonaUser
+from crm.persona_care import refuse_minor
 from crm.replies import Running
 from crm.turns import Turn
 
@@ -55,7 +56,8 @@ def kept_client_id(given: str | None) -> str | None:
 async def begin(user: PersonaUser, conversation_id: str, sent: Sent) -> Begun:
     """The stored message, and its reply being written from now on. A caller who leaves stops nothing.
 
-    Raises NoSuchChat, InfluencerAway, MediaRefused, and what talk.record_message raises.
+    Raises NoSuchChat, InfluencerAway, MediaRefused, ApiError (403) where it is for adults alone, and what
+    talk.record_message raises.
     """
     return await to_its_end(_begun(user, conversation_id, sent))
 
@@ -88,6 +90,7 @@ def receive(user: PersonaUser, conversation_id: str, sent: Sent) -> Received:
         return Received(conversation, known, None)
     if conversation.persona is not None:
         persona_chats.refuse_away(conversation.persona)
+        refuse_minor(conversation.persona, claim=user.is_adult, contact=conversation.contact)
     files = media.claimed(conversation.contact, sent.media, _kind_of(sent)) if sent.media else []
     message, turn = turns.take(
         conversation, sent.text, kept_client_id(sent.client_message_id), media=files, type=sent.type

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from crm import media, persona_chats, talk
-from crm.models import Conversation, MediaFile, Message
+from crm import filling, media, persona_chats, talk
+from crm.models import Conversation, MediaFile, Message, MessageReport
 from crm.persona_authentication import PersonaUser
 from personas import speaking
 from personas.influencers import public_influencers
@@ -40,6 +40,7 @@ class Shown:
     picture_urls: tuple[str, ...]
     audio_urls: tuple[str, ...]
     retry: Message | None
+    reasons: tuple[tuple[str, str], ...] = tuple(MessageReport.Reason.choices)  # to report it for
 
 
 # --- The catalogue ----------------------------------------------------------------------------
@@ -110,7 +111,7 @@ def chat_values(user: PersonaUser, persona: Persona, *, before: str = "") -> dic
         "offline": not speaking.has_model(persona),
         "fresh_id": uuid4().hex,
         "longest": talk.LONGEST_TEXT,
-        "greeting": persona.greeting if conversation is None else "",
+        "greeting": filling.greeting_for(persona, user.contact) if conversation is None else "",
         "suggestions": persona.suggested_messages[:3] if conversation is None else [],
     }
 

@@ -26,17 +26,20 @@ from crm import media, media_checking, persona_chats, persona_messages, replies,
 from crm.api.chat import as_events, ended, frame, pieces, wants_events
 from crm.assistant_values import login_address, theme_of
 from crm.media_content import MediaRefused
-from crm.models import MediaFile, Message
+from crm.models import MediaFile, Message, MessageReport
 from crm.persona_authentication import PersonaUser, contact_of
+from crm.persona_care import confirm_age, is_known_adult
 from crm.persona_entering import entered, page_user
 from crm.persona_messages import Begun, Sent
 from crm.persona_page_values import (
     catalogue_values,
     chat_values,
+    existing_chat,
     page_words,
     persona_called,
     shown_messages,
 )
+from crm.reporting import NotReportable, report
 from personas import rate_limits
 from personas.models import Persona
 
@@ -44,7 +47,10 @@ REPLY_PATIENCE = 25  # seconds; then the page shows that the reply is being writ
 
 P = ParamSpec("P")
 PageView = Callable[Concatenate[HttpRequest, PersonaUser, P], HttpResponse]
-NOTES = {"failed": gettext_lazy("The answer could not be written. Your message is kept; try again below.")}
+NOTES = {
+    "failed": gettext_lazy("The answer could not be written. Your message is kept; try again below."),
+    "reported": gettext_lazy("Thank you. Somebody of our team looks at it."),
+}
 
 
 class NotTakenError(Exception):
@@ -56,7 +62,10 @@ def persona_page(view: PageView[P]) -> Callable[..., HttpResponse]:
 
     @wraps(view)
     def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        user = page_user(request, request.user)
+        try:
+            user = page_user(request, request.user)
+        except APIException as refusal:  # deactivated, or banned
+            return _no_way_in(request, str(refusal.detail))
         if user is None and request.user.is_authenticated:
             raise Http404
         if user is None:
@@ -92,6 +101,8 @@ def chat(request: HttpRequest, user: PersonaUser, slug: str) -> HttpResponse:
     persona = persona_called(slug)
     if persona is None:
         raise Http404
+    if persona.adults_only and not is_known_adult(claim=user.is_adult, contact=user.contact):
+        return _asked_for_age(request, user, persona)
     values = chat_values(user, persona, before=request.GET.get("before", ""))
     if values["conversation"] is not None and "before" not in request.GET:
         persona_chats.mark_read(values["conversation"])
@@ -100,10 +111,58 @@ def chat(request: HttpRequest, user: PersonaUser, slug: str) -> HttpResponse:
     return render(request, "crm/persona_chat.html", whole)
 
 
+@require_POST
+@persona_page
+def confirm_adult(request: HttpRequest, user: PersonaUser, slug: str) -> HttpResponse:
+    """The person says that they are an adult; it is kept for all such influencers."""
+    persona = persona_called(slug)
+    if persona is None:
+        raise Http404
+    if user.is_adult is False:
+        return _asked_for_age(request, user, persona)
+    confirm_age(contact_of(user), claim=user.is_adult)
+    return HttpResponseRedirect(_address(persona))
+
+
+@require_POST
+@persona_page
+def report_reply(request: HttpRequest, user: PersonaUser, slug: str) -> HttpResponse:
+    """The form: `seq`, `reason`, `comment`."""
+    persona = persona_called(slug)
+    conversation = existing_chat(user, persona) if persona is not None else None
+    form, seq = request.POST, request.POST.get("seq", "")
+    reason = form.get("reason", "")
+    if persona is None or conversation is None or not (seq.isascii() and seq.isdigit() and len(seq) < 10):
+        raise Http404
+    reason = reason if reason in MessageReport.Reason.values else str(MessageReport.Reason.OTHER)
+    try:
+        report(conversation, contact_of(user), int(seq), reason=reason, comment=form.get("comment", ""))
+    except NotReportable:
+        raise Http404 from None
+    return HttpResponseRedirect(_address(persona, note="reported"))
+
+
+def _asked_for_age(request: HttpRequest, user: PersonaUser, persona: Persona) -> HttpResponse:
+    """Not where the person's sign-in says that they are no adult."""
+    is_refused = user.is_adult is False
+    values = {"persona": persona, "is_refused": is_refused, "theme": theme_of(request.COOKIES)}
+    return render(request, "crm/persona_age.html", values, status=403 if is_refused else 200)
+
+
+def _no_way_in(request: HttpRequest, problem: str) -> HttpResponse:
+    values = {"problem": problem, "theme": theme_of(request.COOKIES)}
+    response = render(request, "crm/persona_refused.html", values, status=403)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 # --- saying something ---------------------------------------------------------------------------
 async def say(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The form: `text`, `client_message_id`, and a `picture` or none."""
-    user = await in_database(page_user, request, await request.auser())
+    try:
+        user = await in_database(page_user, request, await request.auser())
+    except APIException:  # deactivated, or banned
+        return HttpResponse(status=403)
     if user is None:
         return HttpResponse(status=403)
     if request.method != "POST":

@@ -9,6 +9,8 @@ from django.utils import timezone
 from crm import consent
 from crm.models import (
     AccessLink,
+    AgeConfirmation,
+    Ban,
     Contact,
     ContactAddress,
     Conversation,
@@ -48,6 +50,7 @@ def collect(contact: Contact) -> dict[str, Any]:
             {**row, "created_at": row["created_at"].isoformat()}
             for row in contact.media_files.values("kind", "filename", "mime", "size_bytes", "created_at")
         ],
+        "reports": list(contact.message_reports.values("reason", "comment", "text")),
         "memories": list(contact.memories.values_list("text", flat=True)),
         "conversations": [_conversation(row) for row in contact.conversations.order_by("created_at")],
     }
@@ -133,4 +136,7 @@ def _forget(contact: Contact) -> None:
         "preferences": {},
         "fields": {},
     }
+    # Whom they are about is known by no address any more.
+    Ban.objects.filter(contact=contact).delete()
+    AgeConfirmation.objects.filter(contact=contact).delete()
     Contact.objects.filter(pk=contact.pk).update(**blank, is_active=False, erased_at=timezone.now())

@@ -19,6 +19,7 @@ from crm.frames import message_frame, progress_of, said_in
 from crm.models import Conversation, MediaFile, Message
 from crm.recognising import Recognition
 from crm.signals import after_commit, message_recorded
+from personas import drafts
 from personas.models import Persona
 from personas.providers.base import Done, TurnPlan
 
@@ -34,6 +35,7 @@ COMPLETED = (
     "model",
     "prompt_tokens",
     "completion_tokens",
+    "persona_version",
 )
 ALSO_COMPLETED: dict[str, Any] = {"state": Message.State.COMPLETE, "heartbeat_at": None}
 
@@ -147,10 +149,17 @@ def _turn(message: Message, reply: Message) -> Turn:
         reply=reply,
         attempt=reply.attempts,
         conversation=conversation,
-        persona=cast(Persona, conversation.persona),  # no other conversation has replies
+        persona=_persona_of(conversation),
         brief=Brief.from_json(conversation.brief),
         said=(_as_said(message),) if message.seq == 1 else tuple(said_in(conversation, upto=message.seq)),
     )
+
+
+def _persona_of(conversation: Conversation) -> Persona:
+    persona = cast(Persona, conversation.persona)  # no other conversation has replies
+    if conversation.tried_out_by_id is None:
+        return persona
+    return drafts.with_content(persona, conversation.brief.get("draft") or {})
 
 
 def _as_said(message: Message) -> Said:
@@ -272,6 +281,7 @@ def finish_turn(
         "question_key": plan.question_key[:60],
         "plan": talk.plan_json(plan, sources=sources),
         "completed_at": timezone.now(),
+        "persona_version": _version_of(turn),
         **_costs(done),
     }
     with transaction.atomic():
@@ -284,6 +294,10 @@ def finish_turn(
     for name, value in (fields | ALSO_COMPLETED).items():
         setattr(turn.reply, name, value)
     return _ending(turn, turn.reply, read=read, closed=plan.end_reason if closed else "")
+
+
+def _version_of(turn: Turn) -> int | None:
+    return None if turn.conversation.tried_out_by_id is not None else turn.persona.version or None
 
 
 def _costs(done: Done | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from crm import persona_pages
+from crm import persona_pages, try_out_page
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
@@ -11,6 +11,7 @@ from crm.api.persona_chats import ChatDetail, ChatList, ChatRead, InboxList
 from crm.api.persona_memories import Memories, Memory
 from crm.api.persona_messages import messages
 from crm.api.persona_messages_described import PersonaMessagesView
+from crm.api.persona_reports import ReplyReport
 from crm.api.persona_ticket import PageTicket
 from crm.api.persona_tickets import InboxTicket
 from crm.api.ratings import MessageRating
@@ -38,12 +39,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(CHAT, ChatDetail.as_view(), name="persona-chat"),
     path(f"{CHAT}/read", ChatRead.as_view(), name="persona-chat-read"),
     path(f"{CHAT}/messages", messages, name="persona-messages"),  # type: ignore[arg-type]
+    path(f"{CHAT}/messages/<str:message_id>/report", ReplyReport.as_view(), name="persona-message-report"),
     path("api/v1/media/upload", MediaUpload.as_view(), name="media-upload"),
     path("api/v1/media/files/<str:token>", media_file, name="media-file"),
     path("api/v1/chat/ticket", PageTicket.as_view(), name="persona-ticket"),
     path("personas/", persona_pages.catalogue, name="persona-catalogue"),
     path("personas/enter", persona_pages.enter, name="persona-enter"),
+    path("personas/try-out/<uuid:persona_id>/say", try_out_page.say_to_draft, name="persona-try-out-say"),  # type: ignore[arg-type]
     path("personas/<str:slug>/", persona_pages.chat, name="persona-page"),
+    path("personas/<str:slug>/adult", persona_pages.confirm_adult, name="persona-adult"),
+    path("personas/<str:slug>/report", persona_pages.report_reply, name="persona-report"),
     path("personas/<str:slug>/say", persona_pages.say, name="persona-say"),  # type: ignore[arg-type]
     path("assistant/", assistant, name="assistant"),
     path("assistant/ask", ask, name="assistant-ask"),

@@ -137,7 +137,8 @@ def said_by(author: str) -> Subquery:
 def sessions_of(account: Account) -> QuerySet[Conversation]:
     """The talks of an account that have begun: interviews, and chats with its agent by the documented API."""
     begun = Q(interview__isnull=False) & ~Q(interview__frozen_guide={})
-    rows = Conversation.objects.for_account(account).filter(begun | Q(persona__slug=CHAT_AGENT))
+    by_chat_agent = Q(persona__slug=CHAT_AGENT, tried_out_by=None)
+    rows = Conversation.objects.for_account(account).filter(begun | by_chat_agent)
     related = rows.select_related(
         "account", "interview__guide__collection", "interview__collection", "interview__document"
     )

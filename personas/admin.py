@@ -1,172 +1,33 @@
-"""Personas in the admin: who speaks, what they were before, vendors' keys, and what speaking cost."""
+"""Personas in the admin: vendors' keys and what speaking cost; who speaks is in admin_personas.py."""
 
 from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import F, Model, OuterRef, QuerySet, Subquery, Sum
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
-from django.utils.html import format_html
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
-from unfold.decorators import action, display
-from unfold.forms import BaseDialogForm
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminPasswordWidget
 
-from config.api.audit import record
-from config.api.models import Account, AuditEntry
+from personas.admin_base import WrittenByTheProgram, noted
+from personas.admin_personas import PersonaAdmin, PersonaVersionAdmin
 from personas.budget import MICRO, Cap, Spent, seconds_to_midnight, today
-from personas.chains import chain_of
-from personas.models import Budget, LyzrLink, Persona, PersonaVersion, ProviderCredential, Usage
+from personas.models import Budget, LyzrLink, ProviderCredential, Usage
 from personas.prices import price_of
-from personas.speaking import has_model
-from personas.versions import restore, save_persona
 
-
-def noted(request: HttpRequest, account: Account, done: str, *, target: Model, **detail: Any) -> None:
-    """What staff did, in the audit trail."""
-    staff = AuditEntry.ActorKind.STAFF
-    record(account, staff, request.user.get_username(), done, target=target, detail=detail, request=request)
-
-
-class WrittenByTheProgram(ModelAdmin):
-    """Rows to read: nobody adds, changes or deletes them here."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
-@admin.register(Persona)
-class PersonaAdmin(ModelAdmin):
-    list_display = ("name", "account", "shown_kind", "shown_status", "speaks_through", "model", "updated_at")
-    list_filter = ("account", "kind", "status")
-    list_select_related = ("account",)
-    search_fields = ("name", "slug", "tagline")
-    ordering = ("-updated_at",)
-    prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("speaks_through", "versions", "created_at", "updated_at")
-    show_full_result_count = False
-    warn_unsaved_form = True
-    fieldsets = (
-        (None, {"fields": ("account", "name", "slug", "kind", "status", "tagline", "category")}),
-        (
-            gettext_lazy("How it speaks"),
-            {"fields": ("instructions", "greeting", "language", "voice", "traits", "examples")},
-        ),
-        (
-            gettext_lazy("To everybody, when it is an influencer"),
-            {"fields": ("description", "avatar_url", "suggested_messages", "public_id")},
-        ),
-        (
-            gettext_lazy("Who words it"),
-            {"fields": ("provider_chain", "speaks_through", "model", "temperature", "max_tokens")},
-        ),
-        (gettext_lazy("History"), {"fields": ("versions", "created_at", "updated_at")}),
-    )
-
-    @display(description=gettext_lazy("Kind"), ordering="kind", label=True)  # type: ignore[untyped-decorator]
-    def shown_kind(self, persona: Persona) -> str:
-        return str(persona.get_kind_display())
-
-    @display(  # type: ignore[untyped-decorator]
-        description=gettext_lazy("Status"),
-        ordering="status",
-        label={"active": "success", "coming_soon": "info", "discontinued": "danger"},
-    )
-    def shown_status(self, persona: Persona) -> tuple[str, str]:
-        return persona.status, str(persona.get_status_display())
-
-    @display(description=gettext_lazy("Speaks through"))  # type: ignore[untyped-decorator]
-    def speaks_through(self, persona: Persona) -> str:
-        chain = " → ".join(chain_of(persona))
-        return chain if has_model(persona) else _("%(chain)s (no AI model)") % {"chain": chain}
-
-    @display(description=gettext_lazy("Versions"))  # type: ignore[untyped-decorator]
-    def versions(self, persona: Persona) -> str:
-        if persona._state.adding:
-            return "–"
-        address = reverse("admin:personas_personaversion_changelist")
-        count = PersonaVersion.objects.filter(persona=persona).count()
-        return format_html('<a href="{}?persona__id__exact={}">{}</a>', address, persona.pk, count)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Persona | None = None) -> Any:
-        # A persona stays where it was made: its conversations and guides belong to that account.
-        return (*self.readonly_fields, "account") if obj else self.readonly_fields
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Persona | None = None) -> Any:
-        return {} if obj else self.prepopulated_fields
-
-    def save_model(self, request: HttpRequest, obj: Persona, form: Any, change: bool) -> None:
-        save_persona(obj, author=request.user.get_username())
-        done = "change persona" if change else "create persona"
-        noted(request, obj.account, done, target=obj, fields=form.changed_data)
-
-
-@admin.register(PersonaVersion)
-class PersonaVersionAdmin(WrittenByTheProgram):
-    list_display = ("persona", "number", "author", "created_at")
-    list_filter = ("persona__account",)
-    list_select_related = ("persona",)
-    search_fields = ("persona__name", "persona__slug", "author")
-    ordering = ("-created_at", "-id")
-    fields = ("persona", "number", "author", "created_at", "content")
-    actions_detail = ("restore_version",)
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup == "persona__id__exact" or super().lookup_allowed(lookup, value, request)
-
-    def has_restore_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        return request.user.has_perm("personas.change_persona")
-
-    @action(  # type: ignore[untyped-decorator]
-        description=gettext_lazy("Restore this version"),
-        url_path="restore",
-        permissions=["restore"],
-        dialog={
-            "title": gettext_lazy("Restore this version?"),
-            "description": gettext_lazy(
-                "The persona becomes what it was then, in all its conversations. "
-                "What it is now stays a version."
-            ),
-            "form_class": BaseDialogForm,
-            "form_submit_text": gettext_lazy("Restore"),
-        },
-    )
-    def restore_version(self, request: HttpRequest, form: forms.Form, object_id: int) -> HttpResponse:
-        version = self.get_object(request, str(object_id))
-        if version is None:
-            return went_to(request, reverse("admin:personas_personaversion_changelist"))
-        try:
-            persona = restore(version, author=request.user.get_username())
-        except ValidationError as error:
-            messages.error(request, _("Not restored: %(why)s") % {"why": " ".join(error.messages)})
-            return went_to(request, reverse("admin:personas_personaversion_change", args=[version.pk]))
-        noted(request, persona.account, "restore persona", target=persona, version=version.number)
-        messages.success(
-            request,
-            _("%(persona)s is again as in version %(number)d.")
-            % {"persona": persona.name, "number": version.number},
-        )
-        return went_to(request, reverse("admin:personas_persona_change", args=[persona.pk]))
-
-
-def went_to(request: HttpRequest, address: str) -> HttpResponse:
-    """A redirect; for the dialog, whose request htmx sends, one that does not show the page inside it."""
-    if "HX-Request" in request.headers:
-        return HttpResponse(headers={"HX-Redirect": address})
-    return HttpResponseRedirect(address)
+__all__ = [
+    "BudgetAdmin",
+    "LyzrLinkAdmin",
+    "PersonaAdmin",
+    "PersonaVersionAdmin",
+    "ProviderCredentialAdmin",
+    "UsageAdmin",
+]
 
 
 class CredentialForm(forms.ModelForm):

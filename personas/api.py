@@ -22,6 +22,7 @@ from personas.chains import check_chain
 from personas.models import Persona
 from personas.shapes import MOST_EXAMPLES, MOST_SUGGESTIONS, check_examples, check_suggestions, check_traits
 from personas.speaking import has_model
+from personas.variables import MOST, TYPES, WITH_VARIABLES, check_variables, refuse_unknown_variables
 from personas.versions import VERSIONED, save_persona
 
 SCOPE = "personas"
@@ -49,6 +50,13 @@ class ExampleSerializer(serializers.Serializer):
     persona = serializers.CharField()
 
 
+class VariableSerializer(serializers.Serializer):
+    name = serializers.CharField(help_text="Written in texts as {{name}}.")
+    type = serializers.ChoiceField(choices=[(one, one) for one in TYPES], required=False)
+    default = serializers.CharField(allow_blank=True, help_text="Where nothing is known of the person.")
+    description = serializers.CharField(required=False, allow_blank=True)
+
+
 class PersonaSerializer(serializers.ModelSerializer):
     traits = TraitsField(required=False, validators=[checked(check_traits)])
     examples = serializers.ListField(
@@ -63,6 +71,9 @@ class PersonaSerializer(serializers.ModelSerializer):
         max_length=MOST_SUGGESTIONS,
         validators=[checked(check_suggestions)],
     )
+    variables = serializers.ListField(
+        child=VariableSerializer(), required=False, max_length=MOST, validators=[checked(check_variables)]
+    )
     provider_chain = serializers.ListField(
         child=serializers.CharField(max_length=40), required=False, validators=[checked(check_chain)]
     )
@@ -70,8 +81,18 @@ class PersonaSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Persona
-        fields = ("id", "slug", *VERSIONED, "has_model", "created_at", "updated_at")
-        read_only_fields = ("id", "created_at", "updated_at")
+        fields = ("id", "slug", *VERSIONED, "version", "has_model", "created_at", "updated_at")
+        read_only_fields = ("id", "version", "created_at", "updated_at")
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        now = {name: getattr(self.instance, name) for name in WITH_VARIABLES} if self.instance else {}
+        declared = given.get("variables", self.instance.variables if self.instance else [])
+        texts = {**now, **{name: given[name] for name in WITH_VARIABLES if name in given}}
+        try:
+            refuse_unknown_variables(texts, declared)
+        except ModelError as error:
+            raise serializers.ValidationError(error.message_dict) from None
+        return given
 
     def get_has_model(self, persona: Persona) -> bool:
         return has_model(persona)

@@ -15,7 +15,7 @@ from config.api.documented_lists import bounded_total
 from config.api.errors import NotFoundError
 from config.api.metadata import timestamp
 from config.api.web_tokens import presented_token, user_of
-from personas.influencers import influencer_body, named, public_influencers
+from personas.influencers import PUBLIC, influencer_body, named, public_influencers
 from personas.models import Persona
 from personas.rate_limits import PersonaThrottle
 
@@ -31,7 +31,7 @@ class InfluencerSerializer(serializers.Serializer):
     avatar_url = serializers.CharField(allow_null=True)
     description = serializers.CharField(allow_null=True)
     category = serializers.CharField(allow_null=True)
-    is_active = serializers.ChoiceField(choices=Persona.Status.choices)
+    is_active = serializers.ChoiceField(choices=[(one.value, one.label) for one in PUBLIC])
     created_at = serializers.DateTimeField()
 
 

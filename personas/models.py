@@ -8,6 +8,7 @@ from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
 from personas.chains import check_chain, check_known
 from personas.shapes import check_address, check_examples, check_suggestions, check_traits
+from personas.variables import WITH_VARIABLES, check_variables, refuse_unknown_variables
 
 
 class Persona(models.Model):
@@ -23,6 +24,8 @@ class Persona(models.Model):
         ACTIVE = "active", "Active"
         COMING_SOON = "coming_soon", "Coming soon"
         DISCONTINUED = "discontinued", "Discontinued"
+        # Made or imported and not shown to anybody yet: staff look at it, try it out and publish it.
+        DRAFT = "draft", "Draft"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="personas")
@@ -60,7 +63,7 @@ class Persona(models.Model):
         validators=[check_traits],
         help_text='Like {"tone": "warm", "humour": "dry"}.',
     )
-    greeting = models.TextField(blank=True, max_length=2_000)
+    greeting = models.TextField(blank=True, max_length=8_000)
     examples = models.JSONField(
         default=list,
         blank=True,
@@ -82,6 +85,18 @@ class Persona(models.Model):
         validators=[MinValueValidator(16), MaxValueValidator(8192)],
         help_text="Of one reply. A token is about three quarters of a word.",
     )
+    adults_only = models.BooleanField(
+        default=False, help_text="Only who is known or says to be an adult talks with it."
+    )
+    variables = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_variables],
+        help_text='Facts in its texts, like [{"name": "city", "type": "text", "default": "your city"}], '
+        "written as {{city}}. {{char}} and {{user}} are always there.",
+    )
+    # The number of its newest version, which replies are stored with; 0 before the first.
+    version = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -114,6 +129,10 @@ class Persona(models.Model):
     def clean(self) -> None:
         # Two personas without an id of their own are not the same one.
         self.public_id = (self.public_id or "").strip() or None
+        for name in ("traits", "examples", "suggested_messages", "provider_chain", "variables"):
+            if getattr(self, name) is None:  # an emptied field of a form
+                setattr(self, name, self._meta.get_field(name).get_default())  # type: ignore[union-attr]
+        refuse_unknown_variables({name: getattr(self, name) for name in WITH_VARIABLES}, self.variables)
 
 
 class PersonaVersion(models.Model):
@@ -124,6 +143,8 @@ class PersonaVersion(models.Model):
     persona = models.ForeignKey(Persona, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     content = models.JSONField()
+    # Which fields differ from the version before; empty for the first.
+    changed = models.JSONField(default=list, blank=True, editable=False)
     author = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -135,6 +156,44 @@ class PersonaVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.persona} v{self.number}"
+
+
+class PersonaDraft(models.Model):
+    """What a persona is going to be: beside what it is, tried out by staff, then published or discarded.
+
+    `based_on` is the version that it was begun from.
+    """
+
+    account_path = "persona__account"
+
+    persona = models.OneToOneField(Persona, on_delete=models.CASCADE, related_name="draft")
+    content = models.JSONField()
+    based_on = models.PositiveIntegerField(default=0)
+    author = models.CharField(max_length=150, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"Draft of {self.persona}"
+
+
+class PersonaCard(models.Model):
+    """The character card that a persona was imported from, as it came (personas/cards.py)."""
+
+    account_path = "persona__account"
+
+    persona = models.OneToOneField(Persona, on_delete=models.CASCADE, related_name="card")
+    # Text, not JSON: a database may order keys anew and change numbers.
+    text = models.TextField(editable=False)
+    picture = models.BinaryField(null=True, editable=False)
+    author = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"Card of {self.persona}"
 
 
 class ProviderCredential(models.Model):

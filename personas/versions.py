@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
+from personas.differences import changed_names
 from personas.models import Persona, PersonaVersion
 
 # What makes the persona what it is; account and slug are its address and stay.
@@ -26,6 +27,8 @@ VERSIONED = (
     "model",
     "temperature",
     "max_tokens",
+    "adults_only",
+    "variables",
 )
 
 
@@ -42,9 +45,20 @@ def keep_version(persona: Persona, *, author: str) -> PersonaVersion | None:
     content = content_of(persona)
     last = versions.order_by("-number").first()
     if last is not None and last.content == content:
+        _note_version(persona, last.number)
         return None
     number = last.number + 1 if last else 1
-    return versions.create(persona=persona, number=number, content=content, author=author[:150])
+    _note_version(persona, number)
+    changed = changed_names(last.content, content) if last else []
+    return versions.create(
+        persona=persona, number=number, content=content, changed=changed, author=author[:150]
+    )
+
+
+def _note_version(persona: Persona, number: int) -> None:
+    """Written by itself: a row that was read before another change would bring back an old number."""
+    Persona.objects.filter(pk=persona.pk).update(version=number)
+    persona.version = number
 
 
 @transaction.atomic

@@ -36,6 +36,7 @@ class TokenUser:
 
     account_slug: str
     user_id: str
+    is_adult: bool | None = None  # as the issuer says; None where it says nothing
 
 
 def presented_token(headers: Any) -> str:
@@ -97,7 +98,8 @@ def _judged(token: str, keys: KeySet | None, key_id: str) -> TokenUser:
     account = settings.JWT_ISSUERS.get(issuer) if isinstance(issuer, str) else None
     if account is None:
         raise AuthenticationFailed(UNKNOWN_ISSUER)
-    return TokenUser(account, _user_id(claims))
+    is_adult = claims.get(settings.JWT_ADULT_CLAIM)
+    return TokenUser(account, _user_id(claims), is_adult if isinstance(is_adult, bool) else None)
 
 
 def _claims(token: str, keys: KeySet | None, key_id: str) -> dict[str, Any]:

@@ -152,7 +152,8 @@ def by_day(since: datetime, *, of: Contact) -> dict[date, Activity]:
 def _rows(messages: QuerySet[Message]) -> QuerySet[Any, Any]:
     agent = Coalesce("persona__slug", "conversation__persona__slug", Value(""))
     return (
-        messages.order_by("conversation__contact_id", "created_at", "pk")
+        messages.filter(conversation__tried_out_by=None)
+        .order_by("conversation__contact_id", "created_at", "pk")
         .annotate(agent=agent)
         .values_list(
             "conversation__account_id",

@@ -86,7 +86,7 @@ def came_since(since: datetime, account: Account | None) -> dict[str, int]:
     new = activity.after(since, of=account)
     contacts = of_account(Contact.objects.filter(created_at__gte=since), account)
     people = contacts.aggregate(all=Count("pk"), active=Count("pk", filter=Q(is_active=True)))
-    talks = of_account(Conversation.objects.filter(created_at__gte=since), account).count()
+    talks = of_account(Conversation.objects.filter(created_at__gte=since, tried_out_by=None), account).count()
     documents = Document.objects.filter(created_at__gte=since)
     return {
         **{name: getattr(new, name) for name in activity.SUMMED},
@@ -239,7 +239,7 @@ def add_tail(life: Life, contact: Contact, *, since: datetime) -> None:
 def user(contact: Contact, *, now: datetime | None = None) -> dict[str, Any]:
     """GET /admin/analytics/user/{id}."""
     life = life_of(contact, now=now or timezone.now())
-    talks = Conversation.objects.filter(contact=contact)
+    talks = Conversation.objects.filter(contact=contact, tried_out_by=None)
     known = talks.aggregate(number=Count("pk"), messages=Sum("last_seq"), last=Max("last_activity_at"))
     return {
         "user_info": {

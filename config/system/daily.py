@@ -263,7 +263,8 @@ def counted_rows(start: datetime, end: datetime) -> Iterator[tuple[str, dict[int
     yield COMPLETED, by_account(within(Interview.objects.all(), "completed_at", start, end))
     yield "emails_sent", by_account(within(Delivery.objects.all(), "sent_at", start, end))
     yield "contacts_created", by_account(within(Contact.objects.all(), "created_at", start, end))
-    yield "conversations_started", by_account(within(Conversation.objects.all(), "created_at", start, end))
+    talks = Conversation.objects.filter(tried_out_by=None)
+    yield "conversations_started", by_account(within(talks, "created_at", start, end))
 
 
 def within(rows: QuerySet, field: str, start: datetime, end: datetime) -> QuerySet:
@@ -328,6 +329,6 @@ def stock_at(until: datetime) -> Figures:
     return {
         "contacts": by_account(contacts),
         "contacts_active": by_account(contacts.filter(is_active=True)),
-        "conversations": by_account(Conversation.objects.filter(created_at__lt=until)),
+        "conversations": by_account(Conversation.objects.filter(created_at__lt=until, tried_out_by=None)),
         "documents": by_account(documents, "collection__account"),
     }

@@ -188,6 +188,7 @@ def paused_campaigns() -> Figure:
 def failed_replies() -> Figure:
     since = timezone.now() - timedelta(days=1)
     failed = Message.objects.filter(state=Message.State.FAILED, created_at__gte=since)
+    failed = failed.filter(conversation__tried_out_by=None)
     number = counted(failed.filter(conversation__state=Conversation.State.OPEN))
     return Figure(
         ngettext_lazy("reply failed in the last day", "replies failed in the last day", number),
@@ -257,6 +258,8 @@ SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
             ("crm.Conversation", "chat"),
             ("crm.ContactMerge", "merge"),
             ("crm.Suppression", "block"),
+            ("crm.MessageReport", "flag"),
+            ("crm.Ban", "person_off"),
         ),
     ),
     (

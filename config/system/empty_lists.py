@@ -108,6 +108,10 @@ STEPS: dict[str, NextStep] = {
     "crm.Erasure": NextStep(
         _("Nobody was erased"), _("To erase a person, open the contact and choose to erase.")
     ),
+    "crm.MessageReport": NextStep(
+        _("Nothing was reported"), _("Replies that people report in persona chat wait here for you.")
+    ),
+    "crm.Ban": NextStep(_("Nobody is banned"), _("A ban keeps one person out of persona chat.")),
     "knowledge.Collection": NextStep(
         _("No collections yet"), _("A collection holds documents, and says who may read them.")
     ),

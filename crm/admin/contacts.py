@@ -166,9 +166,10 @@ class ContactAdmin(CheckedIdsAdmin):
 
 
 def _beside(contact: Contact) -> dict[str, Any]:
+    talks = contact.conversations.filter(tried_out_by=None)
     return {
         "timeline": contact.timeline.all()[:ON_PAGE],
-        "conversations": contact.conversations.order_by("-last_activity_at")[:ON_PAGE],
+        "conversations": talks.order_by("-last_activity_at")[:ON_PAGE],
     }
 
 

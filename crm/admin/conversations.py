@@ -61,6 +61,9 @@ class ConversationAdmin(CheckedIdsAdmin):
         ("created_at", "last_activity_at", "closed_at"),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        return super().get_queryset(request).filter(tried_out_by=None)
+
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         return (talks_found(queryset, search_term) if search_term else queryset), False
 

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from crm.api.persona_bodies import message_body, persona_body
-from crm.models import Contact, Conversation
+from crm.models import Ban, Contact, Conversation
 from crm.persona_chats import history, look_at
 from crm.persona_news import READ, TYPING
 
@@ -13,9 +13,12 @@ Event = dict[str, Any]
 
 def event_of(contact_id: UUID, news: Event) -> Event | None:
     """One piece of database work. None when the chat, or the message, is gone. Raises PermissionError
-    for somebody who was deactivated meanwhile.
+    for somebody who was deactivated or banned meanwhile.
     """
-    if not Contact.objects.filter(pk=contact_id, is_active=True, erased_at=None).exists():
+    rows = Contact.objects.select_related("ban").filter(pk=contact_id, is_active=True, erased_at=None)
+    contact = rows.first()
+    ban: Ban | None = getattr(contact, "ban", None)
+    if contact is None or (ban is not None and ban.is_in_force()):
         raise PermissionError
     own = Conversation.objects.filter(contact_id=contact_id).select_related("persona")
     conversation = own.filter(pk=news["conversation"]).first()

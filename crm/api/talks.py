@@ -68,7 +68,7 @@ class TalkMessageSerializer(serializers.ModelSerializer):
 
 
 def talk_of(request: Request, talk_id: UUID) -> Conversation:
-    rows = Conversation.objects.for_account(account_of(request)).filter(pk=talk_id)
+    rows = Conversation.objects.for_account(account_of(request)).filter(pk=talk_id, tried_out_by=None)
     found: Conversation | None = rows.first()
     if found is None:
         raise NotFoundError("talk")

@@ -120,7 +120,8 @@ def last_messages(talks: Iterable[Conversation]) -> dict[Any, Message]:
 
 
 def talk_rows(contact: Contact) -> QuerySet[Conversation]:
-    return Conversation.objects.filter(contact=contact).select_related("contact")
+    rows: QuerySet[Conversation] = Conversation.objects.filter(contact=contact, tried_out_by=None)
+    return rows.select_related("contact")
 
 
 def talk_of(contact: Contact, conversation_id: str) -> Conversation:
@@ -246,6 +247,7 @@ def talks_seen_by(request: Request) -> QuerySet[Conversation]:
     if own is not None:
         return talk_rows(own)
     rows: QuerySet[Conversation] = Conversation.objects.for_account(account_of(request))
+    rows = rows.filter(tried_out_by=None)
     return rows.select_related("contact")
 
 

@@ -69,7 +69,7 @@ class Stats(TypedDict):
 
 def stats_of(contact: Contact) -> Stats:
     """One query over this person's talks alone; messages are counted by the last number of each talk."""
-    found = Conversation.objects.filter(contact=contact).aggregate(
+    found = Conversation.objects.filter(contact=contact, tried_out_by=None).aggregate(
         talks=Count("pk"), messages=Sum("last_seq"), last=Max("last_activity_at")
     )
     last: datetime | None = found["last"]
@@ -261,7 +261,8 @@ class UserStats(APIView):
     def get(self, request: Request, user_id: str) -> Response:
         contact = user_of(request, user_id, own=own_contact(request))
         stats = stats_of(contact)
-        latest = Conversation.objects.filter(contact=contact).order_by("-last_activity_at").first()
+        talks = Conversation.objects.filter(contact=contact, tried_out_by=None)
+        latest = talks.order_by("-last_activity_at").first()
         data = {
             **stats,
             "user": UserSerializer(contact).data,

@@ -1,6 +1,7 @@
 """People, what they allow, and what was said."""
 
 from crm.models.access import AccessLink, Erasure
+from crm.models.care import AgeConfirmation, Ban, MessageReport
 from crm.models.consent import Consent, Suppression
 from crm.models.contacts import Contact, ContactAddress, TimelineEntry
 from crm.models.conversations import Conversation, MediaFile, Message
@@ -10,6 +11,8 @@ from crm.models.sessions import Rating, SessionToken
 
 __all__ = [
     "AccessLink",
+    "AgeConfirmation",
+    "Ban",
     "Consent",
     "Contact",
     "ContactAddress",
@@ -21,6 +24,7 @@ __all__ = [
     "MediaFile",
     "MemoryFact",
     "Message",
+    "MessageReport",
     "MovedRows",
     "Rating",
     "SessionToken",

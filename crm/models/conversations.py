@@ -64,6 +64,10 @@ class Conversation(models.Model):
     taken_over_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    # A member of staff tries a persona's draft out (crm/trying_out.py): in no list and no figure.
+    tried_out_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_activity_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -163,6 +167,8 @@ class Message(models.Model):
     # Of a reply: who wrote it, and why this agent: {"agent": slug, "reason": …, "by": rules | model | staff}
     persona = models.ForeignKey(Persona, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     routing = models.JSONField(default=dict, blank=True)
+    # Of a reply: which version of its persona wrote it; empty where it had none, and of a draft.
+    persona_version = models.PositiveIntegerField(null=True, blank=True)
     provider = models.CharField(max_length=40, blank=True)
     model = models.CharField(max_length=100, blank=True)
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
