@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminPasswordWid
 
 from config.api.audit import record
 from config.api.models import Account, AuditEntry
+from personas.avatar_form import AvatarForm
 from personas.budget import MICRO, Cap, Spent, seconds_to_midnight, today
 from personas.chains import chain_of
 from personas.models import Budget, LyzrLink, Persona, PersonaVersion, ProviderCredential, Usage
@@ -50,6 +51,7 @@ class WrittenByTheProgram(ModelAdmin):
 
 @admin.register(Persona)
 class PersonaAdmin(ModelAdmin):
+    form = AvatarForm
     list_display = ("name", "account", "shown_kind", "shown_status", "speaks_through", "model", "updated_at")
     list_filter = ("account", "kind", "status")
     list_select_related = ("account",)
@@ -67,7 +69,16 @@ class PersonaAdmin(ModelAdmin):
         ),
         (
             gettext_lazy("To everybody, when it is an influencer"),
-            {"fields": ("description", "avatar_url", "suggested_messages", "public_id")},
+            {
+                "fields": (
+                    "description",
+                    "picture",
+                    "without_picture",
+                    "avatar_url",
+                    "suggested_messages",
+                    "public_id",
+                )
+            },
         ),
         (
             gettext_lazy("Who words it"),
@@ -110,6 +121,7 @@ class PersonaAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Persona, form: Any, change: bool) -> None:
         save_persona(obj, author=request.user.get_username())
+        form.keep_avatar()
         done = "change persona" if change else "create persona"
         noted(request, obj.account, done, target=obj, fields=form.changed_data)
 

@@ -3,6 +3,6 @@
 Staff are operators of the whole installation: every list filters by account.
 """
 
-from crm.admin import contacts, conversations, merging, records
+from crm.admin import contacts, conversations, memories, merging, records
 
-__all__ = ["contacts", "conversations", "merging", "records"]
+__all__ = ["contacts", "conversations", "memories", "merging", "records"]

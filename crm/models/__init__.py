@@ -7,6 +7,7 @@ from crm.models.conversations import Conversation, MediaFile, Message
 from crm.models.memories import MemoryFact
 from crm.models.merging import ContactMerge, Likeness, LikenessSearch, MovedRows
 from crm.models.sessions import Rating, SessionToken
+from crm.models.versions import MessageVersion
 
 __all__ = [
     "AccessLink",
@@ -21,6 +22,7 @@ __all__ = [
     "MediaFile",
     "MemoryFact",
     "Message",
+    "MessageVersion",
     "MovedRows",
     "Rating",
     "SessionToken",
