@@ -262,7 +262,7 @@ async def test_there_may_be_nothing_to_stop(alice, server):
 
 @pytest.mark.parametrize(("text", "state"), [("One two ", "complete"), ("", "failed")])
 async def test_a_reply_of_another_process_is_stopped_by_its_row(alice, server, text, state):
-    chat, _, _ = await asked(alice)
+    await asked(alice)
     rows = Message.objects.filter(author="persona", reply_to__isnull=False)
     await rows.aupdate(state="streaming", text=text, attempts=7)
     assert await in_database(turns.stop_turn, (await Conversation.objects.aget()).pk)
