@@ -33,8 +33,9 @@ MODEL_BOUND = (
     r"/chat/(?:interview|agent)/send/stream",
     r"/interview/(?:process|kb-training)",  # waits for workers
     rf"/chat/{UUID}/send",
-    r"/api/v1/chat/conversations/[^/]+/messages",
-    r"/personas/[^/]+/say",
+    r"/api/v1/chat/conversations/[^/]+/(?:messages(?:/[^/]+(?:/regenerate)?)?|stop)",
+    r"/api/v1/media/upload",  # waits for a store that may be slow
+    r"/personas/[^/]+/(?:say|again|reword|stop)",
     rf"/personas/try-out/{UUID}/say",
     r"/api/v1/knowledge/ask",
     r"/knowledge/ask/stream",

@@ -22,3 +22,5 @@ MEDIA_UNUSED_HOURS = ENV.whole("RAPPORT_MEDIA_UNUSED_HOURS", 24, least=1, most=7
 # Whether a message may name pictures and recordings that lie elsewhere on the web. They are fetched once.
 MEDIA_FETCH = ENV.flag("RAPPORT_MEDIA_FETCH", default=False)
 MEDIA_FETCH_SECONDS = ENV.whole("RAPPORT_MEDIA_FETCH_SECONDS", 15, least=1, most=60)
+# Threads of one process that read, check and store uploads.
+MEDIA_THREADS = ENV.whole("RAPPORT_MEDIA_THREADS", 8, least=1, most=64)

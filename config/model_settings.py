@@ -39,6 +39,8 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "MODEL": ENV.text("OPENAI_MODEL", "gpt-4o-mini"),
         "EMBEDDING_MODEL": ENV.text("OPENAI_EMBEDDING_MODEL", "text-embedding-3-small"),
         "TRANSCRIPTION_MODEL": ENV.text("OPENAI_TRANSCRIPTION_MODEL", "whisper-1") if USE_WHISPER else "",
+        # Of the same server, for recordings alone; empty: the key above.
+        "TRANSCRIPTION_KEY": ENV.text("WHISPER_API_KEY"),
         "CONNECT_TIMEOUT": 5,  # seconds
         "READ_TIMEOUT": 30,  # seconds between two pieces of a stream
         "TOTAL_TIMEOUT": 120,  # seconds

@@ -27,6 +27,7 @@ class Kept:
 
     turn: Turn
     text_so_far: Callable[[], str]
+    lost: Callable[[], object]  # called once it turns out to be another's, or nobody's
     read: Recognition | None = None  # known once the turn is decided
     written: str = ""
     wrote_at: float = 0.0
@@ -43,8 +44,8 @@ class Heartbeats:
         self._kept: set[Kept] = set()
         self._beating: asyncio.Task[None] | None = None
 
-    def keep(self, turn: Turn, text_so_far: Callable[[], str]) -> Kept:
-        kept = Kept(turn, text_so_far, wrote_at=time.monotonic())
+    def keep(self, turn: Turn, text_so_far: Callable[[], str], lost: Callable[[], object]) -> Kept:
+        kept = Kept(turn, text_so_far, lost, wrote_at=time.monotonic())
         self._kept.add(kept)
         if self._beating is None or self._beating.done():
             self._beating = asyncio.create_task(self._beat(), name="heartbeats")
@@ -81,3 +82,4 @@ class Heartbeats:
             kept.written, kept.wrote_at = text, now
             if kept.turn.reply_id in lost:
                 self._kept.discard(kept)
+                kept.lost()

@@ -1,4 +1,7 @@
-"""Recordings: which of the taken formats one has, and how long it is, both read from the file itself."""
+"""Recordings: which of the taken formats one has, and how long it is, both read from the file itself.
+
+Its length is the longer of what its header says and what is counted in it.
+"""
 
 import re
 from io import BytesIO
@@ -8,6 +11,7 @@ from django.utils.translation import gettext as _
 from tinytag import TinyTag
 
 from crm.media_content import Content, MediaRefused, refuse_format
+from crm.media_lengths import counted_seconds
 from crm.models import MediaFile
 
 # ISO base media: the brands of recordings, and the general ones that phones write for them.
@@ -17,10 +21,17 @@ _MP3_FRAME = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef]", re.DOTALL
 _OGG_CODECS = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ")
 
 
+# No coding of the format needs more for a second of sound; what is not sound (a cover) may come on top.
+MOST_BYTES_A_SECOND = {".mp3": 40_000, ".ogg": 600_000, ".m4a": 600_000, ".wav": 2_400_000}
+ROOM_FOR_TAGS = 512 * 1024
+
+
 def measured(data: bytes) -> Content:
     """The recording with its format and length. Raises MediaRefused."""
     mime, extension = _format_of(data)
-    seconds = _seconds(data, extension)
+    seconds = max(_seconds(data, extension), counted_seconds(data, extension))
+    if len(data) - ROOM_FOR_TAGS > seconds * MOST_BYTES_A_SECOND[extension]:
+        raise MediaRefused(_("This recording is not as long as it says. Please send it in another format."))
     most = settings.MEDIA_AUDIO_MAX_SECONDS
     if seconds > most:
         raise MediaRefused(_("A recording may be at most %(most)d seconds long.") % {"most": most})

@@ -3,6 +3,7 @@
 A user sees their own alone; another's is not there. Whole short functions of database work.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -152,14 +153,26 @@ def _not_whole() -> Any:
 
 def looked_at(chats: "QuerySet[Conversation]", *, rows: slice | None = None) -> list[Chat]:
     """These chats with their figures and latest messages: three queries, however many they are."""
-    unread = _counted(author__in=BY_US, state=WHOLE, seq__gt=OuterRef("read_seq"))
-    counted = chats.select_related("persona").annotate(unread=unread, not_whole=_not_whole())
+    counted = chats.select_related("persona").annotate(unread=_unread(), not_whole=_not_whole())
     found = list(counted if rows is None else counted[rows])
     recent = _recent([chat.pk for chat in found])
     return [
         Chat(chat, chat.last_seq - chat.not_whole, chat.unread, tuple(recent.get(chat.pk, ())[:RECENT]))
         for chat in found
     ]
+
+
+def unread_of(user: PersonaUser, personas: Sequence[Persona]) -> dict[UUID, int]:
+    """How many answers of each persona the user has not seen: one query, none for who has no chats."""
+    if user.contact is None:
+        return {}
+    rows = chats_of(user).filter(persona__in=[persona.pk for persona in personas])
+    counted = rows.annotate(unread=_unread()).values_list("persona_id", "unread")
+    return {persona_id: unread for persona_id, unread in counted if unread}
+
+
+def _unread() -> Any:
+    return _counted(author__in=BY_US, state=WHOLE, seq__gt=OuterRef("read_seq"))
 
 
 def _recent(ids: list[UUID]) -> dict[UUID, list[Message]]:

@@ -59,6 +59,15 @@ async def heard(turn: Turn) -> Turn:
     return replace(turn, said=(*turn.said[:-1], last))
 
 
+def parts_of(message: Message) -> tuple[str, str]:
+    """What somebody wrote, and what was heard in a recording beside it; the notes for models left out."""
+    if message.type != Message.Type.AUDIO:
+        return message.text, ""
+    before, after = (_("[Transcribed: %(words)s]") % {"words": "\0"}).split("\0")
+    own, found, heard = message.text.partition(before) if message.act == HEARD else (message.text, "", "")
+    return (_own_words(own), heard.removesuffix(after)) if found else (_own_words(message.text), "")
+
+
 def _own_words(text: str) -> str:
     """What was written beside the recording, without the note of a try before."""
     return text.removesuffix(_("[Voice message]")).rstrip()

@@ -16,6 +16,7 @@ from crm.models import (
     Conversation,
     MediaFile,
     Message,
+    MessageVersion,
     Suppression,
     TimelineEntry,
 )
@@ -58,12 +59,19 @@ def collect(contact: Contact) -> dict[str, Any]:
 
 def _conversation(conversation: Conversation) -> dict[str, Any]:
     rows = conversation.messages.order_by("seq").values("seq", "author", "text", "created_at")[:MOST_MESSAGES]
+    before = MessageVersion.objects.filter(message__conversation=conversation).order_by(
+        "message_id", "number"
+    )
     return {
         "id": str(conversation.pk),
         "title": conversation.title,
         "channel": conversation.channel,
         "state": conversation.state,
         "messages": [{**row, "created_at": row["created_at"].isoformat()} for row in rows],
+        "said_before": [
+            {"seq": seq, "text": text, "said_at": at.isoformat()}
+            for seq, text, at in before.values_list("message__seq", "text", "said_at")[:MOST_MESSAGES]
+        ],
     }
 
 

@@ -207,6 +207,13 @@ def forget(contact: Contact, memory_id: int | None = None) -> int:
     return int(facts.delete()[0])
 
 
+def take_back(message: Message) -> None:
+    """The person put other words in its place: what it told is not known any more, and is read again."""
+    MemoryFact.objects.filter(message=message).delete()
+    read = Conversation.objects.filter(pk=message.conversation_id, remembered_seq__gte=message.seq)
+    read.update(remembered_seq=message.seq - 1)
+
+
 def switch(contact: Contact, *, on: bool) -> None:
     """Off: nothing more is remembered or used. What there is stays until it is forgotten."""
     contact.preferences = {**contact.preferences, SWITCH: on}

@@ -118,7 +118,7 @@ def ensure_reply(message_id: int, turn: Turn | None = None) -> Running:
     """
     key = _key(message_id)
     running = _running.get(key)
-    if running is None or running.end is not None:
+    if running is None or running.end is not None or turn is not None:
         running = _running[key] = Running(message_id)
         running.task = asyncio.create_task(_write(running, turn), name=f"reply-{message_id}")
         running.task.add_done_callback(partial(_forget, key, running))
@@ -247,7 +247,7 @@ async def _take_turn(running: Running, turn: Turn) -> End:
     """One claimed turn to its end. However it ends, the row is complete or failed after it."""
     code, ended, read = "interrupted", False, None
     heartbeats = _heartbeats.setdefault(asyncio.get_running_loop(), Heartbeats())
-    alive = heartbeats.keep(turn, lambda: running.text)
+    alive = heartbeats.keep(turn, lambda: running.text, partial(halt, running))
     try:
         async with asyncio.timeout(LONGEST_REPLY_SECONDS):
             decision = await decide(turn)

@@ -26,6 +26,7 @@ LONGEST_TEXT = 4_000  # characters of one message of a person
 # A message whose reply nobody has begun after this long lost its process; the sweep, or the next message,
 # goes on.
 TURN_PATIENCE = timedelta(seconds=10)
+STOPPED = "stopped"  # in the plan of a reply that the person stopped: it is as long as it came
 
 
 PERSON = Message.Author.PERSON
@@ -116,7 +117,7 @@ def record_message(
         if known is not None:
             return known, False
         if with_reply and isinstance(error, IntegrityError):
-            raise _turn_taken() from None  # a reply is streaming: the constraint lets no second one begin
+            raise turn_taken() from None  # a reply is streaming: the constraint lets no second one begin
         raise
     return message, True
 
@@ -240,13 +241,13 @@ def _refuse_interleaving(
     """
     unanswered = last is not None and last["author"] == PERSON and now - last["created_at"] < TURN_PATIENCE
     if unanswered:
-        raise _turn_taken()
+        raise turn_taken()
     rows = Message.objects.filter(conversation_id=conversation.pk, state=Message.State.STREAMING)
     if not only_unanswered and rows.exists():
-        raise _turn_taken()
+        raise turn_taken()
 
 
-def _turn_taken() -> TurnTaken:
+def turn_taken() -> TurnTaken:
     return TurnTaken(_("A reply is being written. Please wait for it."))
 
 
@@ -271,14 +272,17 @@ def say(
         )
 
 
-def plan_json(plan: TurnPlan, *, sources: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+def plan_json(
+    plan: TurnPlan, *, sources: Sequence[dict[str, Any]] = (), was_stopped: bool = False
+) -> dict[str, Any]:
     """What a reply keeps of its plan: what the page shows beside it, and whether it was the last."""
-    return {
+    kept = {
         "choices": list(plan.choices),
         "sources": list(sources),
         "ends": plan.ends,
         "end_reason": plan.end_reason,
     }
+    return {**kept, STOPPED: True} if was_stopped else kept
 
 
 def close(conversation: Conversation, reason: str) -> bool:

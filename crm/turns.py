@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
+from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from config.api.prepared import PreparedUpdate, given
-from crm import talk
+from crm import talk, versions
 from crm.briefs import Brief, Said
 from crm.frames import message_frame, progress_of, said_in
 from crm.models import Conversation, MediaFile, Message
@@ -103,7 +104,7 @@ def begin_turn(message_id: int) -> Turn | Standstill:
         claimed = None  # another reply is being written in this talk
     if claimed is None:
         return Standstill("elsewhere", conversation_id=message.conversation_id)
-    return _turn(message, claimed)
+    return claimed_turn(message, claimed)
 
 
 def take(
@@ -136,10 +137,11 @@ def take(
     if not is_new or not Message.reply.is_cached(message):
         return message, None
     message.conversation = conversation
-    return message, _turn(message, message.reply)
+    return message, claimed_turn(message, message.reply)
 
 
-def _turn(message: Message, reply: Message) -> Turn:
+def claimed_turn(message: Message, reply: Message) -> Turn:
+    """The turn of a reply that was claimed just now; `message` comes with its conversation and `reply`."""
     conversation = message.conversation
     # The reply knows its message; the other way too they would be a circle, which only the garbage collector
     # ends, and a full collection with 200 chats open stops them all for 80 ms.
@@ -273,13 +275,13 @@ def finish_turn(
 ) -> Ending | None:
     """Stores the whole reply and, when the plan ends the talk, closes it in the same transaction.
 
-    None when the sweep had given the turn up meanwhile.
+    Without `done` the person stopped it: it is marked so. None when the turn was given up meanwhile.
     """
     fields: dict[str, Any] = {
         "text": text,
         "act": str(plan.act),
         "question_key": plan.question_key[:60],
-        "plan": talk.plan_json(plan, sources=sources),
+        "plan": talk.plan_json(plan, sources=sources, was_stopped=done is None),
         "completed_at": timezone.now(),
         "persona_version": _version_of(turn),
         **_costs(done),
@@ -319,13 +321,36 @@ def _ending(turn: Turn, reply: Message, *, read: Recognition, closed: str) -> En
 
 
 def fail_turn(turn: Turn, code: str, text: str = "", *, read: Recognition | None = None) -> bool:
-    """streaming → failed. What was said is kept for staff to see; a repeated attempt begins anew."""
+    """streaming → failed. What was said is kept for staff to see; a repeated attempt begins anew.
+
+    An answer that this one was to replace is there again: streaming → complete.
+    """
     with transaction.atomic():
         failed = {"state": Message.State.FAILED, "error_code": code[:30], "text": text, "heartbeat_at": None}
         if not _ours(turn).update(**failed):
             return False
+        versions.put_back(turn.reply_id)
         _note_recognition(turn, read)
     return True
+
+
+def stop_turn(conversation_id: UUID) -> bool:
+    """A reply that another process writes ends with the text that is stored: up to a second less than it has.
+
+    Its process finds at the next heartbeat that the reply is its own no more. False when none is written.
+    """
+    rows = Message.objects.filter(conversation_id=conversation_id, state=Message.State.STREAMING)
+    reply = rows.first()
+    if reply is None:
+        return False
+    ours = rows.filter(pk=reply.pk, attempts=reply.attempts)
+    ended: dict[str, Any] = {"heartbeat_at": None, "completed_at": timezone.now()}
+    with transaction.atomic():
+        if reply.text.strip():
+            kept = {"text": reply.text.rstrip(), "plan": {talk.STOPPED: True}}
+            return bool(ours.update(state=Message.State.COMPLETE, **kept, **ended))
+        won = ours.update(state=Message.State.FAILED, error_code="stopped", **ended)
+        return bool(won) and (versions.put_back(reply.pk) or True)
 
 
 def reply_now(message_id: int) -> tuple[dict[str, Any], dict[str, Any] | None, str] | None:

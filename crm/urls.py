@@ -2,16 +2,23 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from crm import persona_pages, try_out_page
+from crm import persona_care_pages, persona_pages, persona_talking, try_out_page
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
-from crm.api.media import MediaUpload, media_file
+from crm.api.media import media_file, upload
+from crm.api.media_described import MediaUploadView
 from crm.api.persona_chats import ChatDetail, ChatList, ChatRead, InboxList
 from crm.api.persona_memories import Memories, Memory
 from crm.api.persona_messages import messages
 from crm.api.persona_messages_described import PersonaMessagesView
 from crm.api.persona_reports import ReplyReport
+from crm.api.persona_rewriting import edited, regenerated, stopped
+from crm.api.persona_rewriting_described import (
+    PersonaMessageView,
+    PersonaRegenerateView,
+    PersonaStopView,
+)
 from crm.api.persona_ticket import PageTicket
 from crm.api.persona_tickets import InboxTicket
 from crm.api.ratings import MessageRating
@@ -25,6 +32,10 @@ from crm.assistant import ask, assistant, rate_reply
 # Plain async views; the schema is drawn from these descriptions of them.
 chat.__dict__.update(cls=ChatView, initkwargs={})
 messages.__dict__.update(cls=PersonaMessagesView, initkwargs={})
+upload.__dict__.update(cls=MediaUploadView, initkwargs={})
+edited.__dict__.update(cls=PersonaMessageView, initkwargs={})
+regenerated.__dict__.update(cls=PersonaRegenerateView, initkwargs={})
+stopped.__dict__.update(cls=PersonaStopView, initkwargs={})
 
 CHAT = "api/v1/chat/conversations/<str:conversation_id>"
 
@@ -39,17 +50,32 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(CHAT, ChatDetail.as_view(), name="persona-chat"),
     path(f"{CHAT}/read", ChatRead.as_view(), name="persona-chat-read"),
     path(f"{CHAT}/messages", messages, name="persona-messages"),  # type: ignore[arg-type]
+    path(f"{CHAT}/messages/<str:message_id>", edited, name="persona-message"),  # type: ignore[arg-type]
     path(f"{CHAT}/messages/<str:message_id>/report", ReplyReport.as_view(), name="persona-message-report"),
-    path("api/v1/media/upload", MediaUpload.as_view(), name="media-upload"),
+    path(
+        f"{CHAT}/messages/<str:message_id>/regenerate",
+        regenerated,  # type: ignore[arg-type]
+        name="persona-regenerate",
+    ),
+    path(f"{CHAT}/stop", stopped, name="persona-stop-reply"),  # type: ignore[arg-type]
+    path("api/v1/media/upload", upload, name="media-upload"),  # type: ignore[arg-type]
     path("api/v1/media/files/<str:token>", media_file, name="media-file"),
     path("api/v1/chat/ticket", PageTicket.as_view(), name="persona-ticket"),
     path("personas/", persona_pages.catalogue, name="persona-catalogue"),
     path("personas/enter", persona_pages.enter, name="persona-enter"),
+    path("personas/memory", persona_pages.memory, name="persona-memory-page"),
+    path("personas/memory/forget", persona_pages.forget, name="persona-forget"),
+    path("personas/memory/switch", persona_pages.switch_memory, name="persona-memory-switch"),
     path("personas/try-out/<uuid:persona_id>/say", try_out_page.say_to_draft, name="persona-try-out-say"),  # type: ignore[arg-type]
     path("personas/<str:slug>/", persona_pages.chat, name="persona-page"),
-    path("personas/<str:slug>/adult", persona_pages.confirm_adult, name="persona-adult"),
-    path("personas/<str:slug>/report", persona_pages.report_reply, name="persona-report"),
-    path("personas/<str:slug>/say", persona_pages.say, name="persona-say"),  # type: ignore[arg-type]
+    path("personas/<str:slug>/adult", persona_care_pages.confirm_adult, name="persona-adult"),
+    path("personas/<str:slug>/report", persona_care_pages.report_reply, name="persona-report"),
+    path("personas/<str:slug>/edit", persona_pages.edit, name="persona-edit"),
+    path("personas/<str:slug>/delete", persona_pages.delete, name="persona-delete"),
+    path("personas/<str:slug>/say", persona_talking.say, name="persona-say"),  # type: ignore[arg-type]
+    path("personas/<str:slug>/again", persona_talking.again, name="persona-again"),  # type: ignore[arg-type]
+    path("personas/<str:slug>/reword", persona_talking.reword, name="persona-reword"),  # type: ignore[arg-type]
+    path("personas/<str:slug>/stop", persona_talking.stop, name="persona-stop"),  # type: ignore[arg-type]
     path("assistant/", assistant, name="assistant"),
     path("assistant/ask", ask, name="assistant-ask"),
     path("assistant/<uuid:conversation_id>", assistant, name="assistant-talk"),

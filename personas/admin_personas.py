@@ -18,6 +18,7 @@ from personas import drafts
 from personas.admin_base import WrittenByTheProgram, noted, page_of_persona, went_to
 from personas.admin_cards import CardPages
 from personas.admin_drafts import DraftPages
+from personas.avatar_form import AvatarForm
 from personas.chains import chain_of
 from personas.differences import differences, in_words
 from personas.models import Persona, PersonaVersion
@@ -29,6 +30,7 @@ from personas.versions import content_of, restore, save_persona
 class PersonaAdmin(DraftPages, CardPages):
     """crm adds the page on which staff talk with a draft (crm/admin/personas.py)."""
 
+    form = AvatarForm
     list_display = ("name", "account", "shown_kind", "shown_status", "speaks_through", "model", "updated_at")
     list_filter = ("account", "kind", "status")
     list_select_related = ("account",)
@@ -51,7 +53,16 @@ class PersonaAdmin(DraftPages, CardPages):
         ),
         (
             gettext_lazy("To everybody, when it is an influencer"),
-            {"fields": ("description", "avatar_url", "suggested_messages", "public_id")},
+            {
+                "fields": (
+                    "description",
+                    "picture",
+                    "without_picture",
+                    "avatar_url",
+                    "suggested_messages",
+                    "public_id",
+                )
+            },
         ),
         (
             gettext_lazy("Who words it"),
@@ -103,6 +114,7 @@ class PersonaAdmin(DraftPages, CardPages):
 
     def save_model(self, request: HttpRequest, obj: Persona, form: Any, change: bool) -> None:
         save_persona(obj, author=request.user.get_username())
+        form.keep_avatar()
         done = "change persona" if change else "create persona"
         noted(request, obj.account, done, target=obj, fields=form.changed_data)
 

@@ -3,7 +3,9 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 
 from config.api.models import Account
 from personas.models import Persona
@@ -34,13 +36,21 @@ def influencer_of(account: Account, reference: str) -> Persona | None:
     return found
 
 
+def avatar_url(persona: Persona) -> str | None:
+    """Its own picture on this installation's host, else the address that it was given."""
+    if persona.avatar_version:
+        path = reverse("influencer-avatar", args=[persona.pk])
+        return f"{settings.PUBLIC_BASE_URL}{path}?v={persona.avatar_version}"
+    return persona.avatar_url or None
+
+
 def influencer_body(persona: Persona) -> dict[str, Any]:
     """What the persona API tells of one. Its instructions are nobody's business."""
     return {
         "id": persona.shown_id,
         "name": persona.slug,
         "display_name": persona.name,
-        "avatar_url": persona.avatar_url or None,
+        "avatar_url": avatar_url(persona),
         "description": persona.description or persona.tagline or None,
         "category": persona.category or None,
         "is_active": persona.status,

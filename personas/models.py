@@ -39,6 +39,9 @@ class Persona(models.Model):
     avatar_url = models.CharField(
         max_length=500, blank=True, validators=[check_address], help_text="Like https://example.com/nora.jpg."
     )
+    # Of its own picture (PersonaAvatar), the beginning of the checksum; empty without one. Here, so that
+    # lists know it without a join.
+    avatar_version = models.CharField(max_length=16, blank=True, db_default="", default="", editable=False)
     suggested_messages = models.JSONField(
         default=list,
         blank=True,
@@ -133,6 +136,23 @@ class Persona(models.Model):
             if getattr(self, name) is None:  # an emptied field of a form
                 setattr(self, name, self._meta.get_field(name).get_default())  # type: ignore[union-attr]
         refuse_unknown_variables({name: getattr(self, name) for name in WITH_VARIABLES}, self.variables)
+
+
+class PersonaAvatar(models.Model):
+    """The picture of a persona, drawn by us (personas/avatars.py)."""
+
+    account_path = "persona__account"
+
+    persona = models.OneToOneField(Persona, on_delete=models.CASCADE, related_name="avatar")
+    data = models.BinaryField()
+    mime = models.CharField(max_length=40)
+    checksum = models.CharField(max_length=64)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"Picture of {self.persona}"
 
 
 class PersonaVersion(models.Model):

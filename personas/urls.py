@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from personas.api import PersonaDetail, PersonaList
+from personas.avatars import avatar
 from personas.cards_api import PersonaCardFile, PersonaImport
 from personas.influencers_api import InfluencerDetail, InfluencerList
 from personas.usage_api import UsageList, UsageToday
@@ -14,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/personas/<uuid:persona_id>/card", PersonaCardFile.as_view(), name="persona-card"),
     path("api/v1/influencers", InfluencerList.as_view(), name="influencers"),
     path("api/v1/influencers/<str:influencer_id>", InfluencerDetail.as_view(), name="influencer"),
+    path("api/v1/influencers/<uuid:persona_id>/avatar", avatar, name="influencer-avatar"),
     path("api/v1/usage", UsageList.as_view(), name="usage"),
     path("api/v1/usage/today", UsageToday.as_view(), name="usage-today"),
 ]

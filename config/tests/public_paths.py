@@ -12,6 +12,7 @@ PUBLIC = {
     "/admin/health/detailed": "without a credential only whether all is well",
     "/api/v1/influencers": "the personas to talk with, documented as open",
     "/api/v1/influencers/<str:influencer_id>": "one of them, without its instructions",
+    "/api/v1/influencers/<uuid:persona_id>/avatar": "the picture of one that is public",
     "/docs": "documentation of the API",
     "/redoc": "documentation of the API",
     "/openapi.json": "the schema of the API",

@@ -4,29 +4,28 @@ The form is the persona API's (docs/media.md). Also the addresses under which fi
 """
 
 import math
+from functools import partial
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import MultiPartParser
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 
+from config.api.async_views import async_endpoint
 from config.api.errors import ApiError, NotFoundError, TooLargeError, UnavailableError
 from config.api.handler import error_response
 from config.api.metadata import timestamp
 from config.api.security import capability_page
 from crm import media
-from crm.media_checking import most_bytes, refuse_unfit
+from crm.media_checking import most_bytes
 from crm.media_content import MediaRefused
 from crm.media_serving import file_response
+from crm.media_taking import on_a_thread, taken
 from crm.models import MediaFile
-from crm.persona_authentication import PersonaAuthentication, contact_of, persona_user
-from personas.rate_limits import PersonaThrottle
+from crm.persona_authentication import authenticate, contact_of
 
 # Of a multipart body beside the file itself.
 AROUND_THE_FILE_BYTES = 64 * 1024
@@ -48,38 +47,38 @@ class UploadedMediaSerializer(serializers.Serializer):
     uploaded_at = serializers.DateTimeField()
 
 
-@extend_schema(tags=["Persona chat"])
-class MediaUpload(APIView):
-    authentication_classes = (PersonaAuthentication,)
-    throttle_classes = (PersonaThrottle,)
-    permission_classes = ()
-    parser_classes = (MultiPartParser,)
+@async_endpoint(methods=("POST",))
+async def upload(request: HttpRequest) -> HttpResponseBase:
+    """Plain async: storage may be slow, and holds a few threads of its own at most (crm/media_taking.py)."""
+    user = await authenticate(request)
+    _refuse_long(request)
+    try:
+        given = await on_a_thread(_form_of, request)
+        row = await taken(partial(contact_of, user), given["file"], given["type"])
+    except MediaRefused as refusal:
+        raise as_api_error(refusal) from None
+    return JsonResponse(_body(row), headers={"Cache-Control": "no-store"})
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        most = max(map(most_bytes, (MediaFile.Kind.IMAGE, MediaFile.Kind.AUDIO))) + AROUND_THE_FILE_BYTES
-        # Before anything is read: what is longer can be no file that we take.
-        length = str(request.META.get("CONTENT_LENGTH") or "0")
-        if length.isdecimal() and int(length) > most:
-            raise TooLargeError(f"An upload may have at most {most // 1024**2} MB.")
 
-    @extend_schema(
-        operation_id="uploadMedia",
-        summary="Upload a picture or a recording",
-        request={"multipart/form-data": MediaUploadSerializer},
-        responses=UploadedMediaSerializer,
-    )
-    def post(self, request: Request) -> Response:
-        given = MediaUploadSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        file, kind = given.validated_data["file"], given.validated_data["type"]
-        contact = contact_of(persona_user(request))
-        try:
-            refuse_unfit(kind, filename=file.name, size_bytes=file.size)
-            row = media.stored(contact, file.read(), kind, filename=file.name)
-        except MediaRefused as refusal:
-            raise as_api_error(refusal) from None
-        return Response(_body(row))
+def _refuse_long(request: HttpRequest) -> None:
+    """Before anything is read: what is longer can be no file that we take. Raises TooLargeError."""
+    most = max(map(most_bytes, (MediaFile.Kind.IMAGE, MediaFile.Kind.AUDIO))) + AROUND_THE_FILE_BYTES
+    length = str(request.META.get("CONTENT_LENGTH") or "0")
+    if length.isdecimal() and int(length) > most:
+        raise TooLargeError(f"An upload may have at most {most // 1024**2} MB.")
+
+
+def _form_of(request: HttpRequest) -> dict[str, Any]:
+    """Raises APIException. It reads the body, which may be on disk: not for an event loop."""
+    if request.content_type != "multipart/form-data":
+        raise UnsupportedMediaType(str(request.content_type))
+    try:
+        sent = {**request.POST.dict(), **request.FILES.dict()}
+    except (MultiPartParserError, UnreadablePostError):
+        raise ParseError("The multipart body could not be read.") from None
+    form = MediaUploadSerializer(data=sent)
+    form.is_valid(raise_exception=True)
+    return dict(form.validated_data)
 
 
 def as_api_error(refusal: MediaRefused) -> ApiError:

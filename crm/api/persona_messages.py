@@ -3,6 +3,8 @@
 Plain async: waiting for a model holds no thread and no database connection.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -44,8 +46,8 @@ async def messages(request: HttpRequest, conversation_id: str) -> HttpResponseBa
     received = begun.received
     return await answered(
         request,
-        _answer(received),
-        accepted=partial(_stored, received),
+        answer_to(received),
+        accepted=partial(stored, received),
         # Of the reply that was begun: whoever streams misses no word of it, however fast it was.
         words=pieces(received.message.pk, begun.running),
     )
@@ -94,20 +96,30 @@ def _seq_in(cursor: str, conversation_id: Any) -> int:
 async def _begun(user: PersonaUser, conversation_id: str, sent: Sent) -> Begun:
     """Raises APIException."""
     try:
-        with translated():
+        with not_taken(conversation_id):
             return await persona_messages.begin(user, conversation_id, sent)
     except MediaRefused as error:
         name = "audio_url" if sent.type == Message.Type.AUDIO else "media_urls"
         raise ValidationError({name: [str(error)]}) from None
+
+
+@contextmanager
+def not_taken(conversation_id: str) -> Iterator[None]:
+    """Why nothing can be said now, as the API says it."""
+    try:
+        with translated():
+            yield
     except talk.InvalidMessage as error:
         raise ValidationError({"content": [str(error)]}) from None
     except talk.TalkError as error:
         raise ConflictError(str(error), details={"conversation_id": conversation_id}) from None
 
 
-async def _answer(received: Received) -> Body:
+async def answer_to(received: Received) -> Body:
     """The body of success, once the reply is whole. Raises ApiError."""
     end = await ended(received.message.pk)
+    if isinstance(end, replies.Failed) and (reply := await in_database(_stopped_elsewhere, received)):
+        return {**await stored(received), "assistant_message": message_body(reply, received.conversation)}
     if not isinstance(end, replies.Finished) and not await in_database(
         persona_messages.is_there, received.conversation
     ):
@@ -116,11 +128,17 @@ async def _answer(received: Received) -> Body:
         raise await _failure(end, received)
     if isinstance(end, replies.Nothing) and end.why != "silent":
         words = _("A newer message was sent. This one is kept, without an answer of its own.")
-        raise ConflictError(words, details=await _stored(received))
+        raise ConflictError(words, details=await stored(received))
     reply = await _reply(received)
     shown = message_body(reply, received.conversation) if reply is not None else None
     # While staff have taken the talk over, they answer in it.
-    return {**await _stored(received), "assistant_message": shown}
+    return {**await stored(received), "assistant_message": shown}
+
+
+def _stopped_elsewhere(received: Received) -> Message | None:
+    """The reply that was stopped by way of another process: this one had to leave it."""
+    reply = persona_messages.reply_to(received)
+    return reply if reply is not None and (reply.plan or {}).get(talk.STOPPED) else None
 
 
 async def _reply(received: Received) -> Message | None:
@@ -131,7 +149,7 @@ async def _reply(received: Received) -> Message | None:
     return await in_database(persona_messages.reply_to, received)
 
 
-async def _stored(received: Received) -> Body:
+async def stored(received: Received) -> Body:
     message, conversation = received.message, received.conversation
     if message.type == Message.Type.TEXT:
         return {"user_message": message_body(message, conversation)}
@@ -147,7 +165,7 @@ def _with_media(received: Received) -> Body:
 
 async def _failure(end: replies.Failed, received: Received) -> ApiError:
     """The message is kept: who sends it again under its client_message_id gets the answer to it."""
-    details = {**await _stored(received), "reason": end.code, "retryable": end.retryable}
+    details = {**await stored(received), "reason": end.code, "retryable": end.retryable}
     if end.code == budget.EXHAUSTED:
         wait = budget.seconds_to_midnight()
         return BudgetExhaustedError(end.message, retry_after_seconds=wait, details=details)

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0010_word_index_again'),
+        ('crm', '0012_message_versions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,6 +8,7 @@ from crm.models.conversations import Conversation, MediaFile, Message
 from crm.models.memories import MemoryFact
 from crm.models.merging import ContactMerge, Likeness, LikenessSearch, MovedRows
 from crm.models.sessions import Rating, SessionToken
+from crm.models.versions import MessageVersion
 
 __all__ = [
     "AccessLink",
@@ -25,6 +26,7 @@ __all__ = [
     "MemoryFact",
     "Message",
     "MessageReport",
+    "MessageVersion",
     "MovedRows",
     "Rating",
     "SessionToken",

@@ -1,10 +1,16 @@
 """Recordings are what their bytes say, and as long as they are."""
 
+import struct
+
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from crm.media_checking import checked
 from crm.media_content import MediaRefused
-from crm.tests.media_samples import HTML, m4a, mp3, ogg, picture, wav
+from crm.media_lengths import counted_seconds
+from crm.tests.media_samples import HTML, _box, m4a, mp3, ogg, picture, wav
 
 
 @pytest.mark.parametrize(
@@ -29,6 +35,72 @@ def test_one_that_is_too_long_is_refused(data, settings):
     settings.MEDIA_AUDIO_MAX_SECONDS = 10
     with pytest.raises(MediaRefused, match="10 seconds"):
         checked(data, "audio")
+
+
+def lying_wav():
+    """Its header says a hundredth of a second, and that a second has a million bytes."""
+    data = bytearray(wav(12))
+    data[28:32] = (1_000_000).to_bytes(4, "little")
+    data[40:44] = (160).to_bytes(4, "little")
+    return bytes(data)
+
+
+def lying_mp3():
+    """A Xing header of one frame before many."""
+    head = (
+        b"\xff\xfb\x90\xc4"
+        + bytes(32)
+        + b"Xing"
+        + b"\x00\x00\x00\x03"
+        + b"\x00\x00\x00\x01"
+        + b"\x00\x00\x01\xa1"
+    )
+    return head.ljust(417, b"\0") + mp3(12)
+
+
+def lying_ogg():
+    """700 packets of 20 ms, whose last page says that it ends after 10 ms."""
+    head, tags, last = ogg(0.01).split(b"OggS")[1:]
+    return (
+        b"OggS" + head + b"OggS" + tags + b"".join(b"OggS" + opus_page(n) for n in range(7)) + b"OggS" + last
+    )
+
+
+def opus_page(number):
+    """100 packets of two bytes: configuration 1, 20 ms each."""
+    return struct.pack("<BBqIIIB", 0, 0, 480, 1, number, 0, 100) + b"\x02" * 100 + b"\x08\x00" * 100
+
+
+def lying_m4a():
+    """As many AAC frames as 16 s have, in a header that says 1 s."""
+    sizes = _box(b"stsz", bytes(8) + struct.pack(">I", 125))
+    return m4a(1) + _box(b"moov", _box(b"trak", _box(b"mdia", _box(b"minf", _box(b"stbl", sizes)))))
+
+
+@pytest.mark.parametrize("lying", [lying_wav, lying_mp3, lying_ogg, lying_m4a])
+def test_a_header_that_says_less_is_not_believed(lying, settings):
+    settings.MEDIA_AUDIO_MAX_SECONDS = 10
+    with pytest.raises(MediaRefused, match="10 seconds"):
+        checked(lying(), "audio")
+
+
+def test_one_that_is_larger_than_its_length_needs_is_refused():
+    with pytest.raises(MediaRefused, match="not as long as it says"):
+        checked(ogg(1) + bytes(2_000_000), "audio")
+
+
+@settings_of_hypothesis(max_examples=200, deadline=None)
+@given(cut=st.integers(0, 3000), at=st.integers(0, 3000), byte=st.integers(0, 255))
+def test_counting_ends_whatever_it_is_given(cut, at, byte):
+    for data, extension in (
+        (wav(0.1), ".wav"),
+        (mp3(0.2), ".mp3"),
+        (lying_ogg(), ".ogg"),
+        (lying_m4a(), ".m4a"),
+    ):
+        broken = bytearray(data[: max(cut, 1)])
+        broken[at % len(broken)] = byte
+        assert counted_seconds(bytes(broken), extension) >= 0
 
 
 NO_RECORDINGS = {

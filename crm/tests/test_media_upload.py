@@ -14,7 +14,7 @@ from crm.models import MediaFile
 from crm.tests.media_samples import HTML, exif, picture, wav
 from tests.user_tokens import as_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("signed_tokens")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("signed_tokens")]
 
 UPLOAD = "/api/v1/media/upload"
 FIELDS = {"url", "storage_key", "type", "size", "mime_type", "duration_seconds", "uploaded_at"}

@@ -177,6 +177,8 @@ class OpenAIProvider:
             message = "This service does not write speech down."
             raise ProviderError("unsupported", message, retryable=False, provider=self.name)
         client = await self._client()
+        if key := str(self._options.get("TRANSCRIPTION_KEY", "")):
+            client = client.with_options(api_key=key)
         mime = audio.mime.partition(";")[0].strip()
         filename = f"audio.{_EXTENSIONS.get(mime, 'wav')}"
         # Only whisper tells the language and the length.

@@ -94,6 +94,7 @@ def _as_used_by(account: Account, entry: Mapping[str, Any], own: Own) -> dict[st
         options["MODEL"] = own.agent_id
     if own.key is not None:
         options["API_KEY"] = own.key.secret
+        options.pop("TRANSCRIPTION_KEY", None)  # that one is the installation's
         # A key goes to the address it was given with, never to another's.
         if own.key.base_url:
             options["BASE_URL"] = own.key.base_url

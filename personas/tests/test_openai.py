@@ -189,6 +189,14 @@ async def test_speech_is_sent_as_a_file_and_comes_back_as_text(server):
     assert b"whisper-1" in body
 
 
+async def test_recordings_may_have_a_key_of_their_own(server, openai_settings):
+    openai_settings.PROVIDERS["openai"]["TRANSCRIPTION_KEY"] = "sk-for-recordings"
+    await provider("openai").transcribe(Audio(b"RIFF....WAVE", "audio/wav"))
+    await reply_of(provider("openai").stream(asking("A cat.")))
+    keys = [request.headers["authorization"].removeprefix("Bearer ") for request in server.requests]
+    assert (keys[0], keys[1] == keys[0]) == ("sk-for-recordings", False)
+
+
 async def test_a_picture_goes_inline_beside_the_words(server):
     turn = Turn("user", "What is this?", pictures=(Picture(b"\xff\xd8", "image/jpeg"),))
     await reply_of(provider("openai").stream(asking("A cat.", turns=[turn])))

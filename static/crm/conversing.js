@@ -3,6 +3,7 @@
 export const byId = (id) => document.getElementById(id);
 export const words = JSON.parse(byId("words")?.textContent ?? "{}");
 export const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((n) => n.toString(16).padStart(2, "0")).join("");
+export const hasKeyboard = matchMedia("(pointer: fine)").matches;
 
 function switchColours() {
   const { dataset } = document.documentElement;
@@ -18,11 +19,11 @@ for (const button of document.querySelectorAll("[data-theme-switch]")) {
 }
 
 // `opening` is said while a message is on its way; `onAccepted(frame, turn)` once it is stored; `isWorthSending()`
-// whether there is anything to send. Returns what a page needs to add its own.
-export function converse(form, { opening, onAccepted, isWorthSending }) {
-  const [log, box, state, counter, announcer] = ["talk", "text", "state", "counter", "announcer"].map(byId);
-  const hasKeyboard = matchMedia("(pointer: fine)").matches;
-  let sending = false;
+// whether there is anything to send. `request()` may say where the composer is sent and with which turn. Returns what
+// a page needs to add its own. A turn is one thing asked for, until its reply is whole.
+export function converse(form, { opening, onAccepted, isWorthSending, request = () => ({}) }) {
+  const [log, box, state, counter, announcer, halt] = ["talk", "text", "state", "counter", "announcer", "halt"].map(byId);
+  let sending = null; // the turn that is under way
 
   // Our own server's HTML, escaped there: the same parts the page was made of.
   const parts = (html) => document.createRange().createContextualFragment(html);
@@ -41,9 +42,33 @@ export function converse(form, { opening, onAccepted, isWorthSending }) {
     if (was && hidden > 0) scrollBy(0, hidden);
   };
 
+  // The new in the place of the old, with the focus where it was.
+  const swap = (old, html) => {
+    const hadFocus = old.contains(document.activeElement);
+    const made = parts(html);
+    const first = made.firstElementChild;
+    old.replaceWith(made);
+    if (hadFocus) first?.focus({ preventScroll: true });
+    return first;
+  };
+
+  // A person's message; one that is there already changes in its place, and what answered it is old.
+  const place = (html) => {
+    const made = parts(html).firstElementChild;
+    const known = made && byId(made.id);
+    const hadFocus = Boolean(known) && log.contains(document.activeElement);
+    if (!made) return;
+    if (known) known.replaceWith(made);
+    else log.append(made);
+    const isOld = (one) => one && !one.classList.contains("person");
+    while (isOld(made.nextElementSibling)) made.nextElementSibling.remove();
+    if (hadFocus) made.focus({ preventScroll: true });
+  };
+
   const waiting = (agent) => {
     const article = document.createElement("article");
     article.className = "said persona";
+    article.tabIndex = -1;
     const text = document.createElement("div");
     text.className = "words caret";
     text.dir = "auto";
@@ -60,12 +85,12 @@ export function converse(form, { opening, onAccepted, isWorthSending }) {
 
   const handlersOf = (turn) => ({
     accepted: (frame) => {
-      turn.failed?.remove();
-      if (!turn.isRetry) log.append(parts(frame.html));
+      place(frame.html);
       turn.article = waiting(frame.agent);
       onAccepted(frame, turn);
       fit();
       say(words.writing);
+      showHalt(true);
       follow(true);
     },
     delta: ({ text }) => {
@@ -73,12 +98,16 @@ export function converse(form, { opening, onAccepted, isWorthSending }) {
       turn.article.querySelector(".words").append(text);
       follow(was);
     },
-    done: ({ html }) => {
+    done: ({ html, asked, trouble, stopped }) => {
       const was = isAtEnd();
       turn.isDone = true;
-      turn.article.replaceWith(parts(html));
-      say("");
-      announcer.textContent = log.lastElementChild?.querySelector(".words")?.textContent ?? words.answered;
+      const said = swap(turn.article, html);
+      const about = asked && byId(parts(asked).firstElementChild?.id);
+      if (about) swap(about, asked);
+      say(trouble ?? "", Boolean(trouble));
+      const answer = said?.querySelector(".words")?.textContent ?? words.answered;
+      announcer.textContent = stopped ? `${words.stopped} ${answer}` : answer;
+      if (turn.takesFocus) (hasKeyboard ? box : said)?.focus({ preventScroll: true });
       follow(was);
     },
   });
@@ -102,12 +131,14 @@ export function converse(form, { opening, onAccepted, isWorthSending }) {
     }
   };
 
-  const send = async (fields, turn) => {
-    if (sending) return;
-    sending = true;
+  // Whether all went well.
+  const send = async (fields, turn, action = form.action) => {
+    if (sending) return false;
+    sending = turn;
+    log.setAttribute("aria-busy", "true");
     say(opening);
     try {
-      const response = await fetch(form.action, { method: "POST", body: fields, headers: { Accept: "text/event-stream" } });
+      const response = await fetch(action, { method: "POST", body: fields, headers: { Accept: "text/event-stream" } });
       if (!response.ok) throw new Error((await response.json().catch(() => ({}))).message || words.failed);
       await read(response.body, handlersOf(turn));
       if (!turn.isDone) throw new Error(words.failed);
@@ -115,8 +146,31 @@ export function converse(form, { opening, onAccepted, isWorthSending }) {
       turn.article?.remove();
       say(error instanceof TypeError ? (navigator.onLine ? words.failed : words.offline) : error.message, true);
     }
-    sending = false;
+    sending = null;
+    log.setAttribute("aria-busy", "false");
+    showHalt(false);
+    return Boolean(turn.isDone);
   };
+
+  // --- stopping ---------------------------------------------------------------------------------
+
+  const showHalt = (isShown) => {
+    if (!halt) return;
+    if (!isShown && document.activeElement === halt) box.focus({ preventScroll: true });
+    halt.hidden = !isShown;
+    byId("send").hidden = isShown;
+  };
+
+  const stop = async () => {
+    if (!sending) return;
+    sending.takesFocus = true;
+    const fields = new FormData();
+    fields.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+    const answer = await fetch(form.dataset.stop, { method: "POST", body: fields, headers: { Accept: "application/json" } }).catch(() => null);
+    if (!answer?.ok) say(words.failed, true);
+  };
+
+  // --- the composer -----------------------------------------------------------------------------
 
   const fit = () => {
     const length = box.value.length;
@@ -127,9 +181,11 @@ export function converse(form, { opening, onAccepted, isWorthSending }) {
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (isWorthSending()) send(new FormData(form), {});
+    const { turn = {}, action } = request();
+    if (isWorthSending()) send(new FormData(form), turn, action);
     else box.focus();
   });
+  halt?.addEventListener("click", stop);
   box.addEventListener("input", fit);
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || !hasKeyboard) return;
@@ -139,6 +195,7 @@ export function converse(form, { opening, onAccepted, isWorthSending }) {
   fit();
   if (hasKeyboard) box.focus({ preventScroll: true });
 
-  const again = (failed) => send(new FormData(failed), { isRetry: true, failed: failed.closest("article") });
-  return { log, box, say, again };
+  // A form of the talk itself: to be answered once more.
+  const again = (asked, action) => send(new FormData(asked), { isRetry: true }, action);
+  return { log, box, say, again, fit };
 }
