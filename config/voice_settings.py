@@ -57,3 +57,6 @@ RETRY_MINUTES = {
 }
 # Hours before an appointment at which the person is reminded by email; 0 reminds nobody.
 REMINDER_HOURS = ENV.whole("RAPPORT_REMINDER_HOURS", 24, most=336)
+# Of one batch of calls: the most that may be asked for at once, and the most people in it.
+BATCH_CALLS_AT_ONCE = ENV.whole("RAPPORT_BATCH_CALLS_AT_ONCE", 20, least=1, most=500)
+BATCH_PEOPLE = ENV.whole("RAPPORT_BATCH_PEOPLE", 10_000, least=1, most=100_000)

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from crm.models import Contact
-from voice.models import Appointment, CallTurn, PhoneCall
+from voice.models import Appointment, Callee, CallTurn, PhoneCall
 
 
 def collect(contact: Contact) -> dict[str, Any]:
@@ -14,6 +14,10 @@ def collect(contact: Contact) -> dict[str, Any]:
     appointments = Appointment.objects.filter(contact=contact).select_related("slot").order_by("booked_at")
     return {
         "phone_calls": [_call(call) for call in rows],
+        "call_batches": [
+            {"state": one.state, "called_at": one.called_at.isoformat() if one.called_at else None}
+            for one in Callee.objects.filter(contact=contact).order_by("pk")
+        ],
         "appointments": [
             {"starts_at": one.slot.starts_at.isoformat(), "state": one.state} for one in appointments
         ],
@@ -42,4 +46,5 @@ def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, in
         turns = CallTurn.objects.filter(call__contact=contact).delete()[0]
         appointments = Appointment.objects.filter(contact=contact).delete()[0]
         calls = PhoneCall.objects.filter(contact=contact).delete()[0]
-    return {"phone_calls": calls, "call_turns": turns, "appointments": appointments}
+        places = Callee.objects.filter(contact=contact).delete()[0]
+    return {"phone_calls": calls, "call_turns": turns, "appointments": appointments, "batch_places": places}

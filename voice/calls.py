@@ -18,8 +18,8 @@ from crm.contacts import email_of, uuid_of
 from crm.models import Contact, TimelineEntry
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
-from voice import gates, retry_rules, slots_of_environment, twilio
-from voice.models import PhoneCall
+from voice import batches, gates, retry_rules, slots_of_environment, twilio
+from voice.models import Callee, PhoneCall
 
 Line, Status = PhoneCall.Line, PhoneCall.Status
 RANK = {
@@ -78,8 +78,10 @@ def place(
     by: str,
     now: datetime | None = None,
     retry_of: PhoneCall | None = None,
+    callee: Callee | None = None,
 ) -> PhoneCall:
-    """Rings the person, once; also once as the next attempt of another call. Raises CannotCall.
+    """Rings the person, once; also once as the next attempt of another call, or as the first for a place in
+    a batch. Raises CannotCall.
 
     The row is there before Twilio is asked, and only one call of a person can be active. When Twilio's
     answer is lost the call is looked up, and never simply placed again.
@@ -90,7 +92,7 @@ def place(
     if (reason := gates.refusal(contact, now=at)) is not None:
         raise CannotCall(reason.code, reason.text, **reason.details)
     slots_of_environment.offer(contact.account, now=at)
-    call = _intended(contact, about, by=by, at=at, retry_of=retry_of)
+    call = _intended(contact, about, by=by, at=at, retry_of=retry_of, callee=callee)
     address = {"call": str(call.pk)}
     try:
         placed = twilio.place(
@@ -121,7 +123,13 @@ def _invitation(contact: Contact, about: About, number: str) -> dict[str, Any]:
 
 
 def _intended(
-    contact: Contact, about: About, *, by: str, at: datetime, retry_of: PhoneCall | None
+    contact: Contact,
+    about: About,
+    *,
+    by: str,
+    at: datetime,
+    retry_of: PhoneCall | None,
+    callee: Callee | None,
 ) -> PhoneCall:
     number = gates.number_of(contact)
     try:
@@ -135,6 +143,7 @@ def _intended(
                 started_at=at,
                 retry_of=retry_of,
                 attempt=retry_of.attempt + 1 if retry_of else 1,
+                callee=retry_of.callee if retry_of else callee,
             )
     except IntegrityError:
         running = PhoneCall.objects.filter(contact=contact, status=Status.ACTIVE).first()
@@ -150,8 +159,11 @@ def _adopt(call: PhoneCall, placed: twilio.Placed) -> None:
 
 
 def _never_rang(call: PhoneCall, error: twilio.TwilioFailed) -> None:
-    PhoneCall.objects.filter(pk=call.pk).update(error=error.text[:300])
-    report(call.pk, Line.FAILED)
+    with transaction.atomic():
+        PhoneCall.objects.filter(pk=call.pk).update(error=error.text[:300])
+        report(call.pk, Line.FAILED)
+        if error.kind == "number":  # it will be none in an hour either
+            PhoneCall.objects.filter(pk=call.pk).update(retry_at=None)
 
 
 def _looked_up(call: PhoneCall) -> PhoneCall:
@@ -245,7 +257,7 @@ def report(
     with transaction.atomic():
         moved = PhoneCall.objects.filter(pk=call_id, line__in=earlier).update(**changes)
         if moved and line in PhoneCall.ENDED:
-            _end(PhoneCall.objects.select_related("contact").get(pk=call_id))
+            _end(PhoneCall.objects.select_related("contact", "callee").get(pk=call_id))
     return bool(moved)
 
 
@@ -286,3 +298,5 @@ def _end(call: PhoneCall) -> None:
         channel=Channel.PHONE,
         ref={"kind": "phone_call", "id": str(call.pk)},
     )
+    if call.callee is not None:  # there is room for the next call
+        batches.wake(call.callee.batch_id)

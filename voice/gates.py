@@ -1,5 +1,6 @@
 """May this person be called now? Consent, do-not-call, their own hours, how often: asked before each call."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 from django.conf import settings
+from django.db.models import Count
 from django.utils.translation import gettext as _
 from phonenumbers import timezone as number_zones
 
+from config.api.models import Account
 from config.api.zones import first_zone, zone_named
 from crm import consent
 from crm.contacts import InvalidAddress, normalise_phone, phone_of
@@ -41,19 +44,36 @@ def number_of(contact: Contact) -> str:
 
 def refusal(contact: Contact, *, now: datetime) -> Refusal | None:
     """Why this person is not called now; None when they may be."""
-    number = number_of(contact)
-    if not number:
+    return refusals(contact.account, [contact], now=now)[0]
+
+
+def refusals(account: Account, people: Sequence[Contact], *, now: datetime) -> list[Refusal | None]:
+    """`refusal` for many people of an account, in their order. Three queries for some 500 of them."""
+    numbers = [number_of(one) for one in people]
+    asked = [(one, number) for one, number in zip(people, numbers, strict=True) if number]
+    said = consent.verdicts(account, Channel.PHONE, Purpose.INVITATION, asked, at=now)
+    verdicts = {one.pk: verdict for (one, _number), verdict in zip(asked, said, strict=True)}
+    rows = PhoneCall.objects.filter(contact__in=list(verdicts), started_at__gt=now - WEEK).order_by()
+    attempts = dict(rows.values_list("contact").annotate(count=Count("pk")))
+    return [
+        _refusal(one, number, verdicts.get(one.pk), attempts.get(one.pk, 0), now=now)
+        for one, number in zip(people, numbers, strict=True)
+    ]
+
+
+def _refusal(
+    contact: Contact, number: str, verdict: consent.Verdict | None, attempts: int, *, now: datetime
+) -> Refusal | None:
+    if verdict is None:
         return Refusal("NO_PHONE_NUMBER", _("This person has no phone number that can be called."))
-    verdict = consent.may_contact(contact, Channel.PHONE, Purpose.INVITATION, at=now, address=number)
     if not verdict.allowed:
         words = _("This person must not be called: %(reason)s.") % {"reason": verdict.reason}
         return Refusal("MAY_NOT_CALL", words, {"reason": verdict.reason})
-    return _too_often(contact, now=now) or _wrong_hour(contact, number, now=now)
+    return _too_often(attempts) or _wrong_hour(contact, number, now=now)
 
 
-def _too_often(contact: Contact, *, now: datetime) -> Refusal | None:
+def _too_often(attempts: int) -> Refusal | None:
     most = settings.CALLS_PER_WEEK
-    attempts = PhoneCall.objects.filter(contact=contact, started_at__gt=now - WEEK).count()
     if attempts < most:
         return None
     words = _("This person was called %(count)d times in the last seven days; that is enough.")

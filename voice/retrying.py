@@ -15,7 +15,8 @@ FORGOTTEN = timedelta(days=8)
 
 
 def due(*, at: datetime | None = None, limit: int = 50) -> list[Any]:
-    rows = PhoneCall.objects.filter(retry_at__lte=at or timezone.now())
+    """Those of batches are the batch's, which keeps to its number of calls at once."""
+    rows = PhoneCall.objects.filter(retry_at__lte=at or timezone.now(), callee=None)
     return list(rows.order_by("retry_at").values_list("pk", flat=True)[:limit])
 
 

@@ -1,12 +1,14 @@
 """What wakes voice up. Tasks hold nothing: each finds its work in rows and can run twice."""
 
 import time
+from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
 
 from voice import (
     calls,
+    dialling,
     inbox,
     inbox_reading,
     notices,
@@ -62,6 +64,13 @@ def call_again() -> None:
 
 
 @shared_task
+def dial(batch_id: str) -> None:
+    """Calls the people of one batch who are due; several at once share them."""
+    if dialling.dial(UUID(batch_id), seconds=WORK_SECONDS):
+        dial.delay(batch_id)
+
+
+@shared_task
 def sweep() -> None:
     """Every 30 s: finds from rows the work whose wake-up was lost."""
     if inbox.due_ids(limit=1):
@@ -73,11 +82,13 @@ def sweep() -> None:
 
 
 def _sweep_calls() -> None:
-    """Emails that are due; next attempts; calls whose end was never reported, which Twilio is asked for."""
+    """Emails, batches and next attempts that are due; calls whose end was never reported: Twilio is asked."""
     for appointment_id in notices.due():
         tell.delay(str(appointment_id))
     for appointment_id in reminding.due():
         remind.delay(str(appointment_id))
+    for batch_id in dialling.at_work():
+        dial.delay(str(batch_id))
     if twilio.missing_settings():
         return
     if retrying.due(limit=1):

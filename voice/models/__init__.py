@@ -1,11 +1,14 @@
 """Phone calls with the times on offer, and what arrived by voice."""
 
+from voice.models.batches import CallBatch, Callee
 from voice.models.calls import Appointment, CallTurn, PhoneCall, TimeSlot
 from voice.models.inbox import ReceivedConversation, VoiceEvent, VoiceFeed
 
 __all__ = [
     "Appointment",
+    "CallBatch",
     "CallTurn",
+    "Callee",
     "PhoneCall",
     "ReceivedConversation",
     "TimeSlot",

@@ -10,6 +10,7 @@ from django.utils import timezone
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
 from crm.models import Contact
+from voice.models.batches import Callee
 
 
 class TimeSlotQuerySet(AccountQuerySet):
@@ -104,6 +105,8 @@ class PhoneCall(models.Model):
     retry_of = models.OneToOneField(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retried_by"
     )
+    # The place in a batch that it was made for; the batch then decides when the next attempt is.
+    callee = models.ForeignKey(Callee, null=True, blank=True, on_delete=models.SET_NULL, related_name="calls")
     answered_by = models.CharField(max_length=24, blank=True)
     error = models.CharField(max_length=300, blank=True)
     requested_by = models.CharField(max_length=150, blank=True)
@@ -130,7 +133,13 @@ class PhoneCall(models.Model):
             # Nobody's phone rings twice because a button was pressed twice.
             models.UniqueConstraint(
                 fields=["contact"], condition=Q(status="active"), name="one_active_call_per_contact"
-            )
+            ),
+            # Two workers at one person of a batch, one of them thought dead: one of them calls.
+            models.UniqueConstraint(
+                fields=["callee", "attempt"],
+                condition=Q(callee__isnull=False),
+                name="one_call_per_attempt_of_a_batch",
+            ),
         ]
 
     def __str__(self) -> str:
