@@ -21,6 +21,7 @@ from config.system.origins import NoSuchSocket, OurPagesOnly
 from config.system.plain_http import PlainHttp
 from config.system.waiting_http import WaitingHttp
 from crm.routing import BY_TICKET, websocket_urlpatterns
+from voice.routing import websocket_urlpatterns as voice_sockets
 
 # Views that wait for a model (they are `async def`) run on the event loop; every other path runs on a
 # pool thread the WSGI way, which is about twice as fast. A test holds the views to this list.
@@ -37,6 +38,7 @@ MODEL_BOUND = (
     r"/api/v1/knowledge/ask",
     r"/knowledge/ask/stream",
     r"/twilio-process",  # may ask a model what somebody meant
+    rf"/voice/console/{UUID}/turn",  # may ask, too
     r"/upload_docs",  # waits for the readers of what was uploaded
 )
 # A probe asks whether the process is there: it does not queue for a thread behind those who ask for more.
@@ -67,6 +69,6 @@ class Http:
             figures.count(status=status, milliseconds=(now - started) * 1000, at=now)
 
 
-SOCKETS = URLRouter([*websocket_urlpatterns, re_path(r"", NoSuchSocket.as_asgi())])
+SOCKETS = URLRouter([*websocket_urlpatterns, *voice_sockets, re_path(r"", NoSuchSocket.as_asgi())])
 
 application = ProtocolTypeRouter({"http": Http(), "websocket": OurPagesOnly(SOCKETS, by_ticket=BY_TICKET)})

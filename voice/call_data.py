@@ -39,9 +39,11 @@ def _call(call: PhoneCall) -> dict[str, Any]:
 
 
 def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, int]:
-    """Safe to repeat. A call is no part of a written talk, so erasing one of those touches none."""
+    """Safe to repeat. With a conversation: the call that it is the transcript of, if it is one's."""
     if conversation_id is not None:
-        return {"phone_calls": 0, "appointments": 0}
+        theirs = PhoneCall.objects.filter(contact=contact, conversation=conversation_id)
+        turns = CallTurn.objects.filter(call__in=theirs).delete()[0]
+        return {"phone_calls": theirs.delete()[1].get("voice.PhoneCall", 0), "call_turns": turns}
     with transaction.atomic():
         turns = CallTurn.objects.filter(call__contact=contact).delete()[0]
         appointments = Appointment.objects.filter(contact=contact).delete()[0]

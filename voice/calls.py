@@ -18,8 +18,8 @@ from crm.contacts import email_of, uuid_of
 from crm.models import Contact, TimelineEntry
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
-from voice import batches, gates, retry_rules, slots_of_environment, twilio
-from voice.models import Callee, PhoneCall
+from voice import batches, gates, kept_talks, news, prices, retry_rules, slots_of_environment, twilio
+from voice.models import Callee, LineMove, PhoneCall
 
 Line, Status = PhoneCall.Line, PhoneCall.Status
 RANK = {
@@ -169,6 +169,8 @@ def _never_rang(call: PhoneCall, error: twilio.TwilioFailed) -> None:
 def _looked_up(call: PhoneCall) -> PhoneCall:
     """After a lost answer. Raises CannotCall, the call left unknown, when Twilio does not show it yet."""
     moved = PhoneCall.objects.filter(pk=call.pk, line=Line.REQUESTED).update(line=Line.UNKNOWN)
+    if moved:
+        _note_move(call.pk, Line.UNKNOWN, at=timezone.now())
     if moved and not find_again(call):
         raise CannotCall(
             "ANSWER_LOST",
@@ -210,7 +212,8 @@ def refresh(call: PhoneCall) -> None:
 
 
 def stale(*, now: datetime) -> list[PhoneCall]:
-    rows = PhoneCall.objects.filter(status=Status.ACTIVE, started_at__lt=now - STALE)
+    """Lines that should be down; the talk may be over, and the report of its end lost."""
+    rows = PhoneCall.objects.filter(ended_at=None, is_test=False, started_at__lt=now - STALE)
     return list(rows.order_by("started_at")[:20])
 
 
@@ -256,9 +259,16 @@ def report(
         changes |= {"ended_at": now, "duration_seconds": duration_seconds}
     with transaction.atomic():
         moved = PhoneCall.objects.filter(pk=call_id, line__in=earlier).update(**changes)
+        if moved:
+            _note_move(call_id, line, at=now)
         if moved and line in PhoneCall.ENDED:
             _end(PhoneCall.objects.select_related("contact", "callee").get(pk=call_id))
     return bool(moved)
+
+
+def _note_move(call_id: Any, line: str, *, at: datetime) -> None:
+    LineMove.objects.create(call_id=call_id, line=line, at=at)
+    news.tell(call_id)
 
 
 UNTALKED = {
@@ -290,8 +300,18 @@ def _end(call: PhoneCall) -> None:
     rows = PhoneCall.objects.filter(pk=call.pk, status=Status.ACTIVE)
     if rows.update(status=Status.FAILED, outcome=outcome):
         retry_rules.plan(call, outcome, now=call.ended_at or timezone.now())
+    if call.is_test:
+        return
+    has_talk = call.turns.exists()
+    due = {
+        "conversation_is_due": has_talk,
+        "price_due_at": prices.first_look(call.ended_at or timezone.now()),
+    }
+    PhoneCall.objects.filter(pk=call.pk).update(**(due if call.sid else {"conversation_is_due": has_talk}))
+    if has_talk:
+        kept_talks.wake(call.pk)
     timeline.write(
-        call.contact,
+        call.person,
         "phone_call",
         str(TITLES.get(outcome, TITLES["hung_up"])),
         direction=TimelineEntry.Direction.OUT,

@@ -20,12 +20,14 @@ def plan(call: PhoneCall, outcome: str, *, now: datetime) -> None:
 
     In the caller's transaction, where the call's status becomes final: once for each call.
     """
+    if call.is_test:
+        return
     gap = gap_after(call, outcome)
     # Whoever asked for one call heard that it was not placed; in a batch there is nobody to hear it.
     was_told = bool(call.error) and call.attempt == 1 and call.callee_id is None
     if gap is None or was_told:
         return
-    at = gates.next_hour(call.contact, call.to_number, after=now + gap)
+    at = gates.next_hour(call.person, call.to_number, after=now + gap)
     PhoneCall.objects.filter(pk=call.pk).update(retry_at=at)
 
 

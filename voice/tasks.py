@@ -11,7 +11,10 @@ from voice import (
     dialling,
     inbox,
     inbox_reading,
+    kept_talks,
     notices,
+    practice,
+    prices,
     received_data,
     reminding,
     retrying,
@@ -71,6 +74,22 @@ def dial(batch_id: str) -> None:
 
 
 @shared_task
+def keep_talk(call_id: str) -> None:
+    """What was said in one call, as a conversation."""
+    kept_talks.keep(UUID(call_id))
+
+
+@shared_task
+def ask_prices() -> None:
+    """What calls cost, asked one by one; the rest is left to the next sweep."""
+    ends = time.monotonic() + WORK_SECONDS
+    for call_id in prices.due():
+        if time.monotonic() > ends:
+            return
+        prices.ask(call_id)
+
+
+@shared_task
 def sweep() -> None:
     """Every 30 s: finds from rows the work whose wake-up was lost."""
     if inbox.due_ids(limit=1):
@@ -89,9 +108,14 @@ def _sweep_calls() -> None:
         remind.delay(str(appointment_id))
     for batch_id in dialling.at_work():
         dial.delay(str(batch_id))
+    for call_id in kept_talks.due():
+        keep_talk.delay(str(call_id))
+    practice.clear_old()
     if twilio.missing_settings():
         return
     if retrying.due(limit=1):
         call_again.delay()
     for call in calls.stale(now=timezone.now()):
         calls.refresh(call)
+    if prices.due(limit=1):
+        ask_prices.delay()

@@ -19,7 +19,7 @@ from config.api.failures import Failure
 from config.api.handler import error_response, json_error
 from config.api.threads import in_database
 from config.api.throttling import Allowance
-from voice import calls, model_intents, turns, twilio
+from voice import calls, turns, twilio, understanding
 from voice.scheduling import Heard
 
 logger = logging.getLogger("rapport.voice")
@@ -122,27 +122,12 @@ async def twilio_process(request: HttpRequest) -> HttpResponseBase:
 
 async def _heard(form: Form, query: Form) -> str:
     heard = heard_in(form)
-    answer = await in_database(_by_rules, form, query, heard)
-    if isinstance(answer, str):
-        return answer
-    intent = await _intent(answer, heard)
-    return await in_database(turns.hear, answer.call_id, answer.number, heard, intent=intent)
+    return await understanding.settled(await in_database(_by_rules, form, query, heard), heard)
 
 
 def _by_rules(form: Form, query: Form, heard: Heard) -> str | turns.Unsure:
     call = calls.call_of(form, query)
     return turns.farewell() if call is None else turns.hear_or_ask(call.pk, _turn(query), heard)
-
-
-async def _intent(unsure: turns.Unsure, heard: Heard) -> str:
-    """A model's word for what was meant. Whatever goes wrong, the rules' own guess stands."""
-    try:
-        return await model_intents.intent_by_model(
-            unsure.talk, heard.words, account=unsure.account, persona=unsure.persona
-        )
-    except Exception:  # not a model's doing, which intent_by_model answers for
-        logger.exception("No model could be asked.")
-        return ""
 
 
 @_described("twilio_status", "How the line stands; reports may come twice and in any order")

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from voice import pages, twilio_webhooks
+from voice import console, pages, twilio_webhooks
 from voice.api import batch_moves, batch_people, batches, calls, calls_read
 from voice.api.webhooks import ConversationWebhook, ElevenLabsWebhook
 from voice.api.webhooks_conversations import ReceivedConversationDetail, ReceivedConversations
@@ -63,5 +63,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         batch_moves.CancelBatch.as_view(),
         name="call-batch-cancel",
     ),
+    path("voice/console/<uuid:call_id>/turn", console.say, name="voice-console-turn"),
     path("a/<str:token>", pages.appointment, name="appointment"),
 ]

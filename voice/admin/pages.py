@@ -8,6 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+CALL_COLOURS = {"active": "info", "completed": "success", "failed": "danger"}
 STATE_COLOURS = {
     "draft": "default",
     "running": "success",
