@@ -47,6 +47,6 @@ def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, in
     with transaction.atomic():
         turns = CallTurn.objects.filter(call__contact=contact).delete()[0]
         appointments = Appointment.objects.filter(contact=contact).delete()[0]
-        calls = PhoneCall.objects.filter(contact=contact).delete()[0]
+        calls = PhoneCall.objects.filter(contact=contact).delete()[1].get("voice.PhoneCall", 0)
         places = Callee.objects.filter(contact=contact).delete()[0]
     return {"phone_calls": calls, "call_turns": turns, "appointments": appointments, "batch_places": places}

@@ -9,7 +9,7 @@ from django.test import AsyncClient, Client
 from personas import speaking
 from tests.factories import make_persona
 from tests.fakes.openai_server import Behaviour, Fault
-from voice import model_intents, twilio_webhooks
+from voice import model_intents
 from voice.models import Appointment, CallTurn, PhoneCall
 from voice.tests.conftest import make_callee, make_slots
 from voice.tests.simulator import checked_twiml, signed_post
@@ -133,7 +133,7 @@ def test_the_same_turn_asked_again_meanwhile_asks_no_second_model(line, monkeypa
         repeated.append(await asyncio.to_thread(signed_post, Client(), url, form))
         return "confirm"
 
-    monkeypatch.setattr(twilio_webhooks.model_intents, "intent_by_model", slow)
+    monkeypatch.setattr(model_intents, "intent_by_model", slow)
     line.say(UNSURE)
     assert asked == [1]
     assert repeated[0].content == line.documents[-1]
@@ -145,7 +145,7 @@ def test_a_call_that_ended_while_a_model_was_asked_takes_no_turn(line, monkeypat
         await asyncio.to_thread(line.hang_up)
         return "confirm"
 
-    monkeypatch.setattr(twilio_webhooks.model_intents, "intent_by_model", slow)
+    monkeypatch.setattr(model_intents, "intent_by_model", slow)
     line.say(UNSURE)
     assert CallTurn.objects.count() == 1
     assert PhoneCall.objects.get().outcome == "hung_up"
@@ -165,7 +165,7 @@ def test_no_thread_waits_for_a_model(server, persona, slots, ring, account, monk
             await everybody.wait()
             return "confirm"
 
-        monkeypatch.setattr(twilio_webhooks.model_intents, "intent_by_model", together)
+        monkeypatch.setattr(model_intents, "intent_by_model", together)
         web, said = AsyncClient(), {"SpeechResult": UNSURE, "Confidence": "0.9"}
         work = (signed_post(web, line.action, line.form(**said)) for line in lines)
         return await asyncio.wait_for(asyncio.gather(*work), 60)
