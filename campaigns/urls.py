@@ -3,7 +3,17 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from campaigns import pages, tracking_pages
-from campaigns.api import campaigns, inbound, outbox, people, progress, schedules, templates, webhooks
+from campaigns.api import (
+    calling,
+    campaigns,
+    inbound,
+    outbox,
+    people,
+    progress,
+    schedules,
+    templates,
+    webhooks,
+)
 
 API = "api/v1"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -15,6 +25,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{API}/webhooks/inbound/<str:provider>", webhooks.InboundWebhook.as_view(), name="webhook-inbound"),
     path(f"{API}/campaigns", campaigns.CampaignList.as_view(), name="campaigns"),
     path(f"{API}/campaigns/<uuid:campaign_id>", campaigns.CampaignDetail.as_view(), name="campaign"),
+    path(
+        f"{API}/campaigns/<uuid:campaign_id>/call-batches",
+        calling.CampaignCallBatches.as_view(),
+        name="campaign-call-batches",
+    ),
     path(f"{API}/campaigns/<uuid:campaign_id>/import", people.ImportView.as_view(), name="campaign-import"),
     path(
         f"{API}/campaigns/<uuid:campaign_id>/imports/<uuid:import_id>",

@@ -66,3 +66,6 @@ VOICE_STAFF_NUMBER = ENV.text("RAPPORT_VOICE_STAFF_NUMBER")
 # The longest interview by phone.
 INTERVIEW_CALL_SECONDS = 60 * ENV.whole("RAPPORT_INTERVIEW_CALL_MINUTES", 60, least=5, most=240)
 PHONE_TALKS = "voice.interview_calls.InterviewCalls"  # who rings people to go on with a written talk
+# Of one batch of calls: the most that may be asked for at once, and the most people in it.
+BATCH_CALLS_AT_ONCE = ENV.whole("RAPPORT_BATCH_CALLS_AT_ONCE", 20, least=1, most=500)
+BATCH_PEOPLE = ENV.whole("RAPPORT_BATCH_PEOPLE", 10_000, least=1, most=100_000)

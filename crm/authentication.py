@@ -71,7 +71,7 @@ class StaffAuthority:
     may_write: bool = False
 
     def holds(self) -> bool:
-        return _staff_of(self.session_key) is not None
+        return staff_of(self.session_key) is not None
 
 
 @lru_cache(maxsize=4)
@@ -107,7 +107,7 @@ def access_link_from_cookie(scope: Mapping[str, Any], conversation_id: UUID) -> 
 def staff_from_session(scope: Mapping[str, Any], conversation_id: UUID) -> StaffAuthority | None:
     """Staff who may see conversations. That they watch is written to the audit trail."""
     key = cookies_of(scope).get(settings.SESSION_COOKIE_NAME, "")
-    user = _staff_of(key) if key else None
+    user = staff_of(key) if key else None
     if user is None:
         return None
     conversation = Conversation.objects.select_related("account").filter(pk=conversation_id).first()
@@ -123,8 +123,9 @@ def staff_from_session(scope: Mapping[str, Any], conversation_id: UUID) -> Staff
     return StaffAuthority(key)
 
 
-def _staff_of(session_key: str) -> Any | None:
+def staff_of(session_key: str, permission: str = WATCHING) -> Any | None:
+    """Who is signed in by this session, if they are staff with this permission."""
     session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     user = get_user(SimpleNamespace(session=session))  # type: ignore[arg-type]
-    allowed = user.is_active and getattr(user, "is_staff", False) and user.has_perm(WATCHING)
+    allowed = user.is_active and getattr(user, "is_staff", False) and user.has_perm(permission)
     return user if allowed else None

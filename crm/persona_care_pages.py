@@ -8,7 +8,7 @@ from crm.persona_authentication import PersonaUser, contact_of
 from crm.persona_care import confirm_age
 from crm.persona_pages import asked_for_age, chat_there, persona_page, there
 from crm.persona_talking import page_of
-from crm.reporting import NotReportable, report
+from crm.reports import NotReportable, report
 
 
 @require_POST

@@ -3,7 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -13,12 +16,34 @@ from config.api.models import Account
 from config.api.threads import in_database
 from personas import budget
 from personas.models import Persona
+from personas.prices import cost_micro_usd
 from personas.providers.base import Audio, Delta, Done, Prompt, Provider, Transcription
 from personas.providers.counting import counted
 from personas.providers.registry import is_model
 from personas.usage import count, count_later
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Spent:
+    """What the calls within one `spending()` cost, in millionths of a dollar."""
+
+    micro_usd: int = 0
+
+
+_spent: ContextVar[Spent | None] = ContextVar("spent", default=None)
+
+
+@contextmanager
+def spending() -> Iterator[Spent]:
+    """For whoever wants to know what a piece of work cost, beside the account's usage."""
+    spent = Spent()
+    token = _spent.set(spent)
+    try:
+        yield spent
+    finally:
+        _spent.reset(token)
 
 
 class Call:
@@ -33,6 +58,8 @@ class Call:
     def count(self, done: Done) -> "asyncio.Task[None]":
         """The task that writes the usage. `done` is what is known of the call, counts or none."""
         counting = count_later(self._account, self._persona, done)
+        if (spent := _spent.get()) is not None:
+            spent.micro_usd += cost_micro_usd(done)
         budget.note(self._account, done, counting)
         self._tokens += (done.prompt_tokens or 0) + (done.completion_tokens or 0)
         return counting

@@ -34,6 +34,17 @@ def slots_of(account: Account, *, at: datetime | None = None) -> list[Slot]:
     return [Slot(str(row.pk), row.starts_at, row.ends_at) for row in rows[:MOST_OFFERED]]
 
 
+def agree(call: PhoneCall, slot_id: str) -> TimeSlot:
+    """The slot that was said yes to, booked; a test call only looks whether it could be. Raises SlotTaken."""
+    if not call.is_test:
+        return book(call, slot_id).slot
+    open_slots = TimeSlot.objects.for_account(call.account).open()
+    slot: TimeSlot | None = open_slots.filter(pk=uuid_of(slot_id)).first()
+    if slot is None:
+        raise SlotTaken
+    return slot
+
+
 def book(call: PhoneCall, slot_id: str) -> Appointment:
     """In the caller's transaction. Booked again by the same call, it is the same appointment.
 
@@ -45,7 +56,7 @@ def book(call: PhoneCall, slot_id: str) -> Appointment:
             appointment = Appointment.objects.create(
                 account_id=call.account_id,
                 slot=slot,
-                contact_id=call.contact_id,
+                contact=call.person,
                 call=call,
                 booked_at=now,
                 changed_at=now,

@@ -4,9 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from crm.models import Contact
-from voice.models import Appointment, CallTurn, PhoneCall
+from voice.models import Appointment, Callee, CallTurn, PhoneCall
 
 
 def collect(contact: Contact) -> dict[str, Any]:
@@ -14,6 +15,10 @@ def collect(contact: Contact) -> dict[str, Any]:
     appointments = Appointment.objects.filter(contact=contact).select_related("slot").order_by("booked_at")
     return {
         "phone_calls": [_call(call) for call in rows],
+        "call_batches": [
+            {"state": one.state, "called_at": one.called_at.isoformat() if one.called_at else None}
+            for one in Callee.objects.filter(contact=contact).order_by("pk")
+        ],
         "appointments": [
             {"starts_at": one.slot.starts_at.isoformat(), "state": one.state} for one in appointments
         ],
@@ -35,12 +40,15 @@ def _call(call: PhoneCall) -> dict[str, Any]:
 
 
 def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, int]:
-    """Safe to repeat. Of one talk: the calls by which it went on."""
+    """Safe to repeat. Of one talk: the call that it is the transcript of, and those by which it went on."""
     if conversation_id is not None:
-        rows = PhoneCall.objects.filter(contact=contact, conversation_id=conversation_id)
-        return {"phone_calls": rows.delete()[1].get("voice.PhoneCall", 0), "appointments": 0}
+        of_it = Q(conversation=conversation_id) | Q(continues=conversation_id)
+        theirs = PhoneCall.objects.filter(of_it, contact=contact)
+        turns = CallTurn.objects.filter(call__in=theirs).delete()[0]
+        return {"phone_calls": theirs.delete()[1].get("voice.PhoneCall", 0), "call_turns": turns}
     with transaction.atomic():
         turns = CallTurn.objects.filter(call__contact=contact).delete()[0]
         appointments = Appointment.objects.filter(contact=contact).delete()[0]
-        calls = PhoneCall.objects.filter(contact=contact).delete()[0]
-    return {"phone_calls": calls, "call_turns": turns, "appointments": appointments}
+        calls = PhoneCall.objects.filter(contact=contact).delete()[1].get("voice.PhoneCall", 0)
+        places = Callee.objects.filter(contact=contact).delete()[0]
+    return {"phone_calls": calls, "call_turns": turns, "appointments": appointments, "batch_places": places}

@@ -20,8 +20,8 @@ from crm.models import Contact, Conversation, Message, TimelineEntry
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 from crm.phone_talks import OFF_PHONE
-from voice import gates, retry_rules, slots_of_environment, twilio
-from voice.models import PhoneCall
+from voice import batches, gates, kept_talks, news, prices, retry_rules, slots_of_environment, twilio
+from voice.models import Callee, LineMove, PhoneCall
 
 Line, Status = PhoneCall.Line, PhoneCall.Status
 RANK = {
@@ -85,8 +85,10 @@ def place(
     by: str,
     now: datetime | None = None,
     retry_of: PhoneCall | None = None,
+    callee: Callee | None = None,
 ) -> PhoneCall:
-    """Rings the person, once; also once as the next attempt of another call. Raises CannotCall.
+    """Rings the person, once; also once as the next attempt of another call, or as the first for a place in
+    a batch. Raises CannotCall.
 
     The row is there before Twilio is asked, and only one call of a person can be active. When Twilio's
     answer is lost the call is looked up, and never simply placed again.
@@ -97,7 +99,7 @@ def place(
     if (reason := gates.refusal(contact, now=at)) is not None:
         raise CannotCall(reason.code, reason.text, **reason.details)
     slots_of_environment.offer(contact.account, now=at)
-    return ring(_intended(contact, about, by=by, at=at, retry_of=retry_of))
+    return ring(_intended(contact, about, by=by, at=at, retry_of=retry_of, callee=callee))
 
 
 def ring(call: PhoneCall, *, longest_seconds: int = twilio.LONGEST_CALL_SECONDS) -> PhoneCall:
@@ -133,7 +135,13 @@ def _invitation(contact: Contact, about: About, number: str) -> dict[str, Any]:
 
 
 def _intended(
-    contact: Contact, about: About, *, by: str, at: datetime, retry_of: PhoneCall | None
+    contact: Contact,
+    about: About,
+    *,
+    by: str,
+    at: datetime,
+    retry_of: PhoneCall | None,
+    callee: Callee | None,
 ) -> PhoneCall:
     number = gates.number_of(contact)
     try:
@@ -147,6 +155,7 @@ def _intended(
                 started_at=at,
                 retry_of=retry_of,
                 attempt=retry_of.attempt + 1 if retry_of else 1,
+                callee=retry_of.callee if retry_of else callee,
             )
     except IntegrityError:
         raise already_calling(contact) from None
@@ -166,13 +175,18 @@ def _adopt(call: PhoneCall, placed: twilio.Placed) -> None:
 
 
 def _never_rang(call: PhoneCall, error: twilio.TwilioFailed) -> None:
-    PhoneCall.objects.filter(pk=call.pk).update(error=error.text[:300])
-    report(call.pk, Line.FAILED)
+    with transaction.atomic():
+        PhoneCall.objects.filter(pk=call.pk).update(error=error.text[:300])
+        report(call.pk, Line.FAILED)
+        if error.kind == "number":  # it will be none in an hour either
+            PhoneCall.objects.filter(pk=call.pk).update(retry_at=None)
 
 
 def _looked_up(call: PhoneCall) -> PhoneCall:
     """After a lost answer. Raises CannotCall, the call left unknown, when Twilio does not show it yet."""
     moved = PhoneCall.objects.filter(pk=call.pk, line=Line.REQUESTED).update(line=Line.UNKNOWN)
+    if moved:
+        _note_move(call.pk, Line.UNKNOWN, at=timezone.now())
     if moved and not find_again(call):
         raise CannotCall(
             "ANSWER_LOST",
@@ -214,10 +228,11 @@ def refresh(call: PhoneCall) -> None:
 
 
 def stale(*, now: datetime) -> list[PhoneCall]:
-    # An interview by phone may last longer; its end, too, may have been lost.
+    """Lines that should be down; the talk may be over, and the report of its end lost."""
+    # An interview by phone may last longer.
     longest = timedelta(seconds=settings.INTERVIEW_CALL_SECONDS + 120)
-    is_late = Q(conversation=None) | Q(started_at__lt=now - longest)
-    rows = PhoneCall.objects.filter(is_late, status=Status.ACTIVE, started_at__lt=now - STALE)
+    is_late = Q(continues=None) | Q(started_at__lt=now - longest)
+    rows = PhoneCall.objects.filter(is_late, ended_at=None, is_test=False, started_at__lt=now - STALE)
     return list(rows.order_by("started_at")[:20])
 
 
@@ -263,9 +278,17 @@ def report(
         changes |= {"ended_at": now, "duration_seconds": duration_seconds}
     with transaction.atomic():
         moved = PhoneCall.objects.filter(pk=call_id, line__in=earlier).update(**changes)
+        if moved:
+            _note_move(call_id, line, at=now)
         if moved and line in PhoneCall.ENDED:
-            _end(PhoneCall.objects.select_related("contact", "conversation").get(pk=call_id))
+            related = ("contact", "callee", "continues")
+            _end(PhoneCall.objects.select_related(*related).get(pk=call_id))
     return bool(moved)
+
+
+def _note_move(call_id: Any, line: str, *, at: datetime) -> None:
+    LineMove.objects.create(call_id=call_id, line=line, at=at)
+    news.tell(call_id)
 
 
 UNTALKED = {
@@ -301,26 +324,38 @@ def _end(call: PhoneCall) -> None:
     rows = PhoneCall.objects.filter(pk=call.pk, status=Status.ACTIVE)
     if rows.update(status=Status.FAILED, outcome=outcome):
         retry_rules.plan(call, outcome, now=call.ended_at or timezone.now())
+    if call.is_test:
+        return
+    has_talk = call.turns.exists()
+    due = {
+        "conversation_is_due": has_talk,
+        "price_due_at": prices.first_look(call.ended_at or timezone.now()),
+    }
+    PhoneCall.objects.filter(pk=call.pk).update(**(due if call.sid else {"conversation_is_due": has_talk}))
+    if has_talk:
+        kept_talks.wake(call.pk)
     timeline.write(
-        call.contact,
+        call.person,
         "phone_call",
         str(TITLES.get(outcome, TITLES["hung_up"])),
         direction=TimelineEntry.Direction.OUT,
         channel=Channel.PHONE,
         ref={"kind": "phone_call", "id": str(call.pk)} | _ref_of_talk(call),
     )
-    if call.conversation is not None and call.talk.get("agreed"):
-        _tell_talk(call.conversation)
+    if call.callee is not None:  # there is room for the next call
+        batches.wake(call.callee.batch_id)
+    if call.continues is not None and call.talk.get("agreed"):
+        _tell_talk(call.continues)
 
 
 def _untalked(call: PhoneCall) -> str:
-    is_written = call.conversation_id is not None
+    is_written = call.continues_id is not None
     return "left_open" if is_written and call.line == Line.COMPLETED else UNTALKED[Line(call.line)]
 
 
 def _ref_of_talk(call: PhoneCall) -> dict[str, str]:
     """By it an erasure of that one talk finds the entry."""
-    return {"conversation": str(call.conversation_id)} if call.conversation_id else {}
+    return {"conversation": str(call.continues_id)} if call.continues_id else {}
 
 
 def _tell_talk(conversation: Conversation) -> None:

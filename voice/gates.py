@@ -1,5 +1,6 @@
 """May this person be called now? Consent, do-not-call, their own hours, how often: asked before each call."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 from django.conf import settings
+from django.db.models import Count
 from django.utils.translation import gettext as _
 from phonenumbers import timezone as number_zones
 
+from config.api.models import Account
 from config.api.zones import first_zone, zone_named
 from crm import consent
 from crm.contacts import InvalidAddress, normalise_phone, phone_of
@@ -48,25 +51,57 @@ def is_dialled(number: str) -> bool:
 
 def refusal(contact: Contact, *, now: datetime) -> Refusal | None:
     """Why this person is not called now; None when they may be."""
-    return refusal_at(contact, number_of(contact), Purpose.INVITATION, now=now)
+    return refusals(contact.account, [contact], now=now)[0]
 
 
-def refusal_at(contact: Contact, number: str, purpose: str, *, now: datetime) -> Refusal | None:
-    """The same for a number of theirs and another purpose."""
-    if not number:
+def refusals(account: Account, people: Sequence[Contact], *, now: datetime) -> list[Refusal | None]:
+    """`refusal` for many people of an account, in their order. Four queries for some 500 of them."""
+    asked = [(one, number_of(one)) for one in people]
+    return refusals_at(account, asked, Purpose.INVITATION, now=now)
+
+
+def refusal_at(contact: Contact, number: str, purpose: Purpose, *, now: datetime) -> Refusal | None:
+    """`refusal` for a number of theirs and another purpose."""
+    return refusals_at(contact.account, [(contact, number)], purpose, now=now)[0]
+
+
+def refusals_at(
+    account: Account, people: Sequence[tuple[Contact, str]], purpose: Purpose, *, now: datetime
+) -> list[Refusal | None]:
+    asked = [(one, number) for one, number in people if number]
+    said = consent.verdicts(account, Channel.PHONE, purpose, asked, at=now)
+    verdicts = {one.pk: verdict for (one, _number), verdict in zip(asked, said, strict=True)}
+    attempts = _attempts(account, asked, now=now)
+    return [
+        _refusal(one, number, verdicts.get(one.pk), attempts(one, number), now=now) for one, number in people
+    ]
+
+
+def _attempts(
+    account: Account, asked: Sequence[tuple[Contact, str]], *, now: datetime
+) -> Callable[[Contact, str], int]:
+    """Of the last days: by the person, and by the number, which may be written in by somebody else."""
+    lately = PhoneCall.objects.filter(account=account, started_at__gt=now - WEEK, is_test=False).order_by()
+    of_people = lately.filter(contact__in=[one.pk for one, _number in asked]).values_list("contact")
+    of_numbers = lately.filter(to_number__in=[number for _one, number in asked]).values_list("to_number")
+    by_person = dict(of_people.annotate(count=Count("pk")))
+    by_number = dict(of_numbers.annotate(count=Count("pk")))
+    return lambda one, number: max(by_person.get(one.pk, 0), by_number.get(number, 0))
+
+
+def _refusal(
+    contact: Contact, number: str, verdict: consent.Verdict | None, attempts: int, *, now: datetime
+) -> Refusal | None:
+    if verdict is None:
         return Refusal("NO_PHONE_NUMBER", _("This person has no phone number that can be called."))
-    verdict = consent.may_contact(contact, Channel.PHONE, purpose, at=now, address=number)
     if not verdict.allowed:
         words = _("This person must not be called: %(reason)s.") % {"reason": verdict.reason}
         return Refusal("MAY_NOT_CALL", words, {"reason": verdict.reason})
-    return _too_often(contact, number, now=now) or _wrong_hour(contact, number, now=now)
+    return _too_often(attempts) or _wrong_hour(contact, number, now=now)
 
 
-def _too_often(contact: Contact, number: str, *, now: datetime) -> Refusal | None:
-    """Counted by the person, and by the number, which may be written in by somebody else."""
+def _too_often(attempts: int) -> Refusal | None:
     most = settings.CALLS_PER_WEEK
-    lately = PhoneCall.objects.filter(account=contact.account_id, started_at__gt=now - WEEK)
-    attempts = max(lately.filter(contact=contact).count(), lately.filter(to_number=number).count())
     if attempts < most:
         return None
     words = _("This person was called %(count)d times in the last seven days; that is enough.")

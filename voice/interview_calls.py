@@ -41,7 +41,7 @@ class InterviewCalls:
         return is_spoken(language)
 
     def is_under_way(self, conversation_id: UUID) -> bool:
-        rows = PhoneCall.objects.filter(conversation_id=conversation_id, status=PhoneCall.Status.ACTIVE)
+        rows = PhoneCall.objects.filter(continues_id=conversation_id, status=PhoneCall.Status.ACTIVE)
         return rows.exists()
 
     def call(self, conversation: Conversation, number: str) -> None:
@@ -78,7 +78,7 @@ def _intended(conversation: Conversation, number: str, *, at: datetime) -> Phone
             return PhoneCall.objects.create(
                 account_id=conversation.account_id,
                 contact=contact,
-                conversation=conversation,
+                continues=conversation,
                 to_number=number,
                 invitation={
                     "candidate": contact.name,

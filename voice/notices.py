@@ -24,8 +24,8 @@ from voice.models import Appointment, TimeSlot
 
 State, Notice = Appointment.State, Appointment.Notice
 DUE_FOR = timedelta(days=2)
-# Of AccessLink: its holder may move or cancel the appointment that `subject` names (voice/pages.py).
-LINK_PURPOSE = "appointment"
+# Its holder may move or cancel the appointment that `subject` names (voice/pages.py).
+LINK_PURPOSE = AccessLink.Purpose.APPOINTMENT
 
 
 def due() -> list[Any]:

@@ -28,7 +28,7 @@ def is_relayed(call: PhoneCall) -> bool:
     """Talks that settle on a time are held as the installation says; written ones over the socket alone."""
     if not settings.WEBHOOK_BASE_URL.startswith("https://"):  # Twilio opens no other socket than wss
         return False
-    return call.conversation_id is not None or settings.VOICE_TALK == "relay"
+    return call.continues_id is not None or settings.VOICE_TALK == "relay"
 
 
 def ended(call_id: Any, *, broke: bool) -> str:
@@ -37,10 +37,10 @@ def ended(call_id: Any, *, broke: bool) -> str:
     A talk that settles on a time goes on by webhooks where it stands, or ends in the words of its last turn.
     An interview is taken up again when the line broke.
     """
-    call = PhoneCall.objects.select_related("conversation").get(pk=call_id)
+    call = PhoneCall.objects.select_related("continues").get(pk=call_id)
     if call.outcome == "handed_over":
         return _handed_over(call)
-    if call.conversation_id is not None:
+    if call.continues_id is not None:
         return _after_interview(call, broke=broke)
     last = call.turns.order_by("-number").values_list("twiml", flat=True).first()
     return last or turns.farewell(call)
@@ -51,7 +51,7 @@ def _connect(call: PhoneCall) -> str:
         socket=calls.socket(f"twilio-relay/{call.pk}"),
         action=calls.webhook("twilio-relay-ended", call=call.pk),
         language=_language(call),
-        hints=turns.HINTS if call.conversation_id is None else (),
+        hints=turns.HINTS if call.continues_id is None else (),
     )
 
 

@@ -5,8 +5,7 @@ from typing import Protocol
 from django.conf import settings
 
 from config.api.threads import in_database
-from voice import relay_work, turns
-from voice.asking import meant
+from voice import relay_work, turns, understanding
 from voice.interview_words import wants_a_human
 from voice.relay_work import Relayed, Said
 from voice.scheduling import Heard
@@ -64,9 +63,7 @@ class SchedulingTalk:
     async def _turn(self, heard: Heard) -> None:
         self.line.hold()
         answer = await in_database(turns.hear_or_ask, self.call_id, None, heard)
-        if not isinstance(answer, str):
-            intent = await meant(answer, heard)
-            await in_database(turns.hear, self.call_id, answer.number, heard, intent=intent)
+        await understanding.settled(answer, heard)
         await self._go_on()
 
     async def _go_on(self) -> None:

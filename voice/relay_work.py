@@ -54,7 +54,7 @@ class Standing:
 def admit(call_id: UUID) -> Relayed | None:
     """None for a call that there is none of, that is over, or whose talk has not begun."""
     call = PhoneCall.objects.filter(pk=call_id).first()
-    if call is None or not turns.is_on(call) or not (call.talk or call.conversation_id):
+    if call is None or not turns.is_on(call) or not (call.talk or call.continues_id):
         return None
     given = call.invitation
     return Relayed(
@@ -63,8 +63,8 @@ def admit(call_id: UUID) -> Relayed | None:
         language=str(given.get("language", "en")),
         company=str(given.get("company", "")),
         candidate=str(given.get("candidate", "")),
-        conversation_id=call.conversation_id,
-        agreed=bool(call.conversation_id and call.talk.get("agreed")),
+        conversation_id=call.continues_id,
+        agreed=bool(call.continues_id and call.talk.get("agreed")),
     )
 
 

@@ -14,7 +14,7 @@ def gap_after(call: PhoneCall, outcome: str) -> timedelta | None:
 
     Whoever asked on a page to be called asks again.
     """
-    if call.conversation_id is not None:
+    if call.continues_id is not None:
         return None
     gaps = settings.RETRY_MINUTES.get(outcome, ())
     return timedelta(minutes=gaps[call.attempt - 1]) if call.attempt <= len(gaps) else None
@@ -25,11 +25,14 @@ def plan(call: PhoneCall, outcome: str, *, now: datetime) -> None:
 
     In the caller's transaction, where the call's status becomes final: once for each call.
     """
+    if call.is_test:
+        return
     gap = gap_after(call, outcome)
-    was_told = bool(call.error) and call.attempt == 1  # whoever asked for it heard that it was not placed
+    # Whoever asked for one call heard that it was not placed; in a batch there is nobody to hear it.
+    was_told = bool(call.error) and call.attempt == 1 and call.callee_id is None
     if gap is None or was_told:
         return
-    at = gates.next_hour(call.contact, call.to_number, after=now + gap)
+    at = gates.next_hour(call.person, call.to_number, after=now + gap)
     PhoneCall.objects.filter(pk=call.pk).update(retry_at=at)
 
 

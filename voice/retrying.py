@@ -15,7 +15,8 @@ FORGOTTEN = timedelta(days=8)
 
 
 def due(*, at: datetime | None = None, limit: int = 50) -> list[Any]:
-    rows = PhoneCall.objects.filter(retry_at__lte=at or timezone.now())
+    """Those of batches are the batch's, which keeps to its number of calls at once."""
+    rows = PhoneCall.objects.filter(retry_at__lte=at or timezone.now(), callee=None)
     return list(rows.order_by("retry_at").values_list("pk", flat=True)[:limit])
 
 
@@ -32,7 +33,7 @@ def call_again(call_id: Any, *, now: datetime | None = None) -> PhoneCall | None
         company=str(call.invitation.get("company", "")), position=str(call.invitation.get("position", ""))
     )
     try:
-        placed = calls.place(call.contact, about, by=call.requested_by, now=at, retry_of=call)
+        placed = calls.place(call.person, about, by=call.requested_by, now=at, retry_of=call)
     except calls.CannotCall as error:
         _refused(call, error, now=at)
         return None
@@ -54,7 +55,7 @@ def _refused(call: PhoneCall, error: calls.CannotCall, *, now: datetime) -> None
     if PhoneCall.objects.filter(retry_of=call).exists():
         _note(call, retry_at=None)
     elif error.code == "OUTSIDE_HOURS":
-        _note(call, retry_at=gates.next_hour(call.contact, call.to_number, after=now))
+        _note(call, retry_at=gates.next_hour(call.person, call.to_number, after=now))
     elif error.code in OF_OUR_SETUP and call.started_at > now - FORGOTTEN:
         _note(call, retry_at=now + LATER)
     else:

@@ -11,7 +11,7 @@ from voice.models import PhoneCall
 def documented() -> dict[str, Any]:
     """One query."""
     running = PhoneCall.objects.filter(
-        account__slug=settings.CANDIDATE_ACCOUNT, status=PhoneCall.Status.ACTIVE
+        account__slug=settings.CANDIDATE_ACCOUNT, is_test=False, status=PhoneCall.Status.ACTIVE
     )
     return {
         "candidate": candidate.masked(),

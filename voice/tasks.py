@@ -1,15 +1,20 @@
 """What wakes voice up. Tasks hold nothing: each finds its work in rows and can run twice."""
 
 import time
+from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
 
 from voice import (
     calls,
+    dialling,
     inbox,
     inbox_reading,
+    kept_talks,
     notices,
+    practice,
+    prices,
     received_data,
     reminding,
     retrying,
@@ -62,6 +67,29 @@ def call_again() -> None:
 
 
 @shared_task
+def dial(batch_id: str) -> None:
+    """Calls the people of one batch who are due; several at once share them."""
+    if dialling.dial(UUID(batch_id), seconds=WORK_SECONDS):
+        dial.delay(batch_id)
+
+
+@shared_task
+def keep_talk(call_id: str) -> None:
+    """What was said in one call, as a conversation."""
+    kept_talks.keep(UUID(call_id))
+
+
+@shared_task
+def ask_prices() -> None:
+    """What calls cost, asked one by one; the rest is left to the next sweep."""
+    ends = time.monotonic() + WORK_SECONDS
+    for call_id in prices.due():
+        if time.monotonic() > ends:
+            return
+        prices.ask(call_id)
+
+
+@shared_task
 def sweep() -> None:
     """Every 30 s: finds from rows the work whose wake-up was lost."""
     if inbox.due_ids(limit=1):
@@ -73,14 +101,21 @@ def sweep() -> None:
 
 
 def _sweep_calls() -> None:
-    """Emails that are due; next attempts; calls whose end was never reported, which Twilio is asked for."""
+    """Emails, batches and next attempts that are due; calls whose end was never reported: Twilio is asked."""
     for appointment_id in notices.due():
         tell.delay(str(appointment_id))
     for appointment_id in reminding.due():
         remind.delay(str(appointment_id))
+    for batch_id in dialling.at_work():
+        dial.delay(str(batch_id))
+    for call_id in kept_talks.due():
+        keep_talk.delay(str(call_id))
+    practice.clear_old()
     if twilio.missing_settings():
         return
     if retrying.due(limit=1):
         call_again.delay()
     for call in calls.stale(now=timezone.now()):
         calls.refresh(call)
+    if prices.due(limit=1):
+        ask_prices.delay()

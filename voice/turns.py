@@ -20,7 +20,7 @@ from crm.models import Suppression
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 from personas.models import Persona
-from voice import booking, calls, retry_rules, scheduling, twilio
+from voice import booking, calls, news, retry_rules, scheduling, twilio
 from voice.model_intents import asks_a_model
 from voice.models import CallTurn, PhoneCall
 from voice.scheduling import Heard, Invitation, Move, Talk
@@ -56,21 +56,30 @@ def greet(call_id: Any, *, answered_by: str = "", now: datetime | None = None) -
             return farewell(call)
         if answered_by.startswith(("machine", "fax")):
             return _at_a_machine(call, at=at)
-        if call.conversation_id is not None:
+        if call.continues_id is not None:
             return ""  # what is said is the written talk's (voice/relay_interview.py)
         move = scheduling.greet(_invitation(call), booking.slots_of(call.account, at=at), now=at)
         return _take(call, 0, Heard(), move, at=at)
 
 
 def hear(
-    call_id: Any, number: int | None, heard: Heard, *, intent: str = "", now: datetime | None = None
+    call_id: Any,
+    number: int | None,
+    heard: Heard,
+    *,
+    intent: str = "",
+    model_micro_usd: int = 0,
+    now: datetime | None = None,
 ) -> str:
     """TwiML after what was said or pressed in turn `number` (None: the next). Asked again, the same.
 
-    `intent` is a model's, and counts only where the rules are unsure.
+    `intent` is a model's, and counts only where the rules are unsure; `model_micro_usd` is what it cost.
     """
     at = now or timezone.now()
-    return cast(str, _hear(call_id, number, heard, intent=intent, at=at, may_ask=False))
+    told = cast(str, _hear(call_id, number, heard, intent=intent, at=at, may_ask=False))
+    if model_micro_usd and number is not None:
+        CallTurn.objects.filter(call=call_id, number=number).update(model_micro_usd=model_micro_usd)
+    return told
 
 
 def hear_or_ask(call_id: Any, number: int | None, heard: Heard) -> str | Unsure:
@@ -90,7 +99,7 @@ def _hear(
         asked = following if number is None else number
         if asked < following and call.talk:  # Twilio repeats itself
             return _kept(call, asked) or farewell(call)
-        if not is_on(call) or call.conversation_id is not None:
+        if not is_on(call) or call.continues_id is not None:
             return farewell(call)
         if asked > following:  # a number that we have not given out
             return _kept(call, call.turn_count) or farewell(call)
@@ -180,23 +189,26 @@ def _take(call: PhoneCall, number: int, heard: Heard, move: Move, *, at: datetim
         if call.outcome == "voicemail":
             retry_rules.plan(call, call.outcome, now=at)
     call.save(update_fields=["talk", "turn_count", "outcome", "status", "confirmed_slot"])
+    news.tell(call.pk)
     return twiml
 
 
 def _booked(call: PhoneCall, move: Move, *, at: datetime) -> Move:
     """The move, once its slot is the person's; another one when somebody else was faster."""
     try:
-        appointment = booking.book(call, move.book)
+        slot = booking.agree(call, move.book)
     except booking.SlotTaken:
         left = booking.slots_of(call.account, at=at)
         return scheduling.slot_taken(_invitation(call), move.talk, left, now=at)
-    words = booking.words_for(appointment.slot, zone=str(call.invitation.get("zone", "")))
+    words = booking.words_for(slot, zone=str(call.invitation.get("zone", "")))
     call.confirmed_slot = words[:80]
     return move
 
 
 def never_call(call: PhoneCall, why: str) -> None:
     """In the same transaction as the turn: nobody can be called again who has been told so."""
+    if call.is_test:
+        return
     retry_rules.stop(call)
     source = {"phone_call": str(call.pk), "why": why}
     consent.suppress(
@@ -204,7 +216,7 @@ def never_call(call: PhoneCall, why: str) -> None:
     )
     if why == "stop_calling":
         consent.record(
-            call.contact, Channel.PHONE, Purpose.INVITATION, given=False, source="phone call", evidence=source
+            call.person, Channel.PHONE, Purpose.INVITATION, given=False, source="phone call", evidence=source
         )
 
 
@@ -232,5 +244,6 @@ def _at_a_machine(call: PhoneCall, *, at: datetime) -> str:
     )
     call.outcome, call.status = "voicemail", Status.FAILED
     call.save(update_fields=["outcome", "status"])
+    news.tell(call.pk)
     retry_rules.plan(call, "voicemail", now=at)
     return twiml

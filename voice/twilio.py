@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from hmac import compare_digest
 from typing import Any
 
@@ -24,6 +25,7 @@ RING_SECONDS = 30
 LONGEST_CALL_SECONDS = 600
 SPEECH_SECONDS = 10  # of silence before the person begins; then the turn is one in which nothing was heard
 PAUSE_SECONDS = 3  # of silence that end what they say
+MOST_MONEY = 1_000_000
 LONGEST_SAY = 4000  # characters; Twilio refuses a little more
 EVENTS = ["initiated", "ringing", "answered", "completed"]
 VOICE = "alice"
@@ -50,6 +52,8 @@ class Placed:
     sid: str
     status: str
     duration_seconds: int | None = None
+    price: Decimal | None = None  # negative: it left the balance
+    price_unit: str = ""
 
 
 def missing_settings() -> list[str]:
@@ -126,7 +130,18 @@ def _placed(call: Any) -> Placed:
     if not isinstance(call.sid, str) or not call.sid:
         raise ValueError("an answer without a sid")
     duration = str(call.duration or "")
-    return Placed(call.sid, str(call.status), int(duration) if duration.isdigit() else None)
+    seconds = int(duration) if duration.isdigit() else None
+    unit = str(call.price_unit or "")[:3]
+    return Placed(call.sid, str(call.status), seconds, _price(call.price), unit)
+
+
+def _price(given: Any) -> Decimal | None:
+    """None until Twilio has rated the call, and for what is no sum of money."""
+    try:
+        price = Decimal(str(given))
+    except InvalidOperation:
+        return None
+    return round(price, 5) if price.is_finite() and abs(price) < MOST_MONEY else None
 
 
 def fetch(sid: str) -> Placed | None:

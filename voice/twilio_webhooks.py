@@ -19,8 +19,7 @@ from config.api.failures import Failure
 from config.api.handler import error_response, json_error
 from config.api.threads import in_database
 from config.api.throttling import Allowance
-from voice import calls, relay_ends, turns, twilio
-from voice.asking import meant
+from voice import calls, relay_ends, turns, twilio, understanding
 from voice.scheduling import Heard
 
 logger = logging.getLogger("rapport.voice")
@@ -123,11 +122,7 @@ async def twilio_process(request: HttpRequest) -> HttpResponseBase:
 
 async def _heard(form: Form, query: Form) -> str:
     heard = heard_in(form)
-    answer = await in_database(_by_rules, form, query, heard)
-    if isinstance(answer, str):
-        return answer
-    intent = await meant(answer, heard)
-    return await in_database(turns.hear, answer.call_id, answer.number, heard, intent=intent)
+    return await understanding.settled(await in_database(_by_rules, form, query, heard), heard)
 
 
 def _by_rules(form: Form, query: Form, heard: Heard) -> str | turns.Unsure:

@@ -2,8 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from voice import pages, twilio_webhooks
-from voice.api import calls, calls_read
+from voice import console, pages, twilio_webhooks
+from voice.api import batch_moves, batch_people, batches, calls, calls_read
 from voice.api.webhooks import ConversationWebhook, ElevenLabsWebhook
 from voice.api.webhooks_conversations import ReceivedConversationDetail, ReceivedConversations
 
@@ -27,5 +27,43 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("conversations", calls_read.CallList.as_view(), name="phone-calls"),
     path("conversations/<str:call_sid>", calls_read.CallDetail.as_view(), name="phone-call"),
     path("analytics", calls_read.CallFigures.as_view(), name="phone-call-figures"),
+    path("api/v1/call-batches", batches.BatchList.as_view(), name="call-batches"),
+    path("api/v1/call-batches/<uuid:batch_id>", batches.BatchDetail.as_view(), name="call-batch"),
+    path(
+        "api/v1/call-batches/<uuid:batch_id>/preview",
+        batches.BatchPreview.as_view(),
+        name="call-batch-preview",
+    ),
+    path(
+        "api/v1/call-batches/<uuid:batch_id>/people",
+        batch_people.BatchPeople.as_view(),
+        name="call-batch-people",
+    ),
+    path(
+        "api/v1/call-batches/<uuid:batch_id>/people/<int:callee_id>/decide",
+        batch_people.DecideView.as_view(),
+        name="call-batch-decide",
+    ),
+    path(
+        "api/v1/call-batches/<uuid:batch_id>/start",
+        batch_moves.StartBatch.as_view(),
+        name="call-batch-start",
+    ),
+    path(
+        "api/v1/call-batches/<uuid:batch_id>/pause",
+        batch_moves.PauseBatch.as_view(),
+        name="call-batch-pause",
+    ),
+    path(
+        "api/v1/call-batches/<uuid:batch_id>/resume",
+        batch_moves.ResumeBatch.as_view(),
+        name="call-batch-resume",
+    ),
+    path(
+        "api/v1/call-batches/<uuid:batch_id>/cancel",
+        batch_moves.CancelBatch.as_view(),
+        name="call-batch-cancel",
+    ),
+    path("voice/console/<uuid:call_id>/turn", console.say, name="voice-console-turn"),
     path("a/<str:token>", pages.appointment, name="appointment"),
 ]

@@ -18,7 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from campaigns import states
-from campaigns.admin import imports, moves, preflight, previews, progress, winners
+from campaigns.admin import calls, imports, moves, preflight, previews, progress, winners
 from campaigns.admin.building import INLINES
 from campaigns.admin.looks import CAMPAIGN_COLOURS, bar, moment
 from campaigns.api.campaigns import EDITABLE
@@ -108,7 +108,7 @@ class CampaignAdmin(ModelAdmin):
     # --- pages -----------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        families = (imports, moves, previews, progress, winners)
+        families = (calls, imports, moves, previews, progress, winners)
         own = [url for family in families for url in family.urls(self)]
         return [*own, *preflight.campaign_urls(self), *super().get_urls()]
 

@@ -1,6 +1,6 @@
 """The admin's start page and sidebar: first what needs a person, then figures that lead to their lists."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from crm.models import Contact, Conversation, Message
 from interviews.models import Guide, Interview, ProcessingStep
 from knowledge.asking import may_ask
 from knowledge.models import Document
+from voice.models import CallBatch, Callee
 
 # Counting stops here, so that the page stays quick in a large installation.
 MOST_COUNTED = 9_999
@@ -93,22 +94,19 @@ def may_see(request: HttpRequest, model: type[Model]) -> bool:
 
 def attention(request: HttpRequest) -> Iterator[Figure]:
     """What stays as it is until a person looks at it."""
-    if may_see(request, Interview):
-        yield failed_processing()
-    if may_see(request, Delivery):
-        yield unknown_deliveries()
-    if may_see(request, Document):
-        yield failed_documents()
-    if may_see(request, SmtpServer):
-        yield paused_servers()
-    if may_see(request, Mailbox):
-        yield failing_mailboxes()
-    if may_see(request, InboundEmail):
-        yield unread_emails()
-    if may_see(request, Campaign):
-        yield paused_campaigns()
-    if may_see(request, Conversation):
-        yield failed_replies()
+    waiting: tuple[tuple[type[Model], Callable[[], Figure]], ...] = (
+        (Interview, failed_processing),
+        (Delivery, unknown_deliveries),
+        (Document, failed_documents),
+        (SmtpServer, paused_servers),
+        (Mailbox, failing_mailboxes),
+        (InboundEmail, unread_emails),
+        (Campaign, paused_campaigns),
+        (Conversation, failed_replies),
+        (CallBatch, paused_batches),
+        (Callee, unknown_callees),
+    )
+    yield from (figure() for model, figure in waiting if may_see(request, model))
 
 
 def failed_processing() -> Figure:
@@ -198,6 +196,26 @@ def failed_replies() -> Figure:
     )
 
 
+def paused_batches() -> Figure:
+    number = counted(CallBatch.objects.filter(state=CallBatch.State.PAUSED))
+    return Figure(
+        ngettext_lazy("call batch is paused", "call batches are paused", number),
+        number,
+        list_url(CallBatch, f"state__exact={CallBatch.State.PAUSED}"),
+        _("Each says why; resume it when the cause is gone."),
+    )
+
+
+def unknown_callees() -> Figure:
+    number = counted(Callee.objects.filter(state=Callee.State.UNKNOWN))
+    return Figure(
+        ngettext_lazy("phone may or may not have rung", "phones may or may not have rung", number),
+        number,
+        list_url(Callee, f"state__exact={Callee.State.UNKNOWN}"),
+        _("Nobody is called again by itself: decide for each."),
+    )
+
+
 def figures(request: HttpRequest) -> Iterator[Figure]:
     running = Campaign.objects.filter(state=Campaign.State.RUNNING)
     talking = Interview.objects.filter(state=Interview.State.STARTED)
@@ -264,7 +282,15 @@ SIDEBAR: tuple[tuple[str | Promise, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         _("Voice"),
-        (("voice.ReceivedConversation", "record_voice_over"), ("voice.VoiceEvent", "call_received")),
+        (
+            ("voice.PhoneCall", "call"),
+            ("voice.CallBatch", "contact_phone"),
+            ("voice.Callee", "phone_forwarded"),
+            ("voice.TimeSlot", "schedule"),
+            ("voice.Appointment", "event_available"),
+            ("voice.ReceivedConversation", "record_voice_over"),
+            ("voice.VoiceEvent", "call_received"),
+        ),
     ),
     (
         _("Knowledge"),

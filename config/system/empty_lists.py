@@ -62,6 +62,27 @@ STEPS: dict[str, NextStep] = {
     "voice.VoiceEvent": NextStep(
         _("No webhook has come"), _("Each one is kept here as it came, and can be read anew.")
     ),
+    "voice.PhoneCall": NextStep(
+        _("No calls yet"),
+        _("They appear here once somebody is called, by the API or by a call batch."),
+        "admin:voice_callbatch_changelist",
+        _("To the call batches"),
+    ),
+    "voice.CallBatch": NextStep(
+        _("No call batches yet"), _("A batch calls many people about one thing, so many at a time.")
+    ),
+    "voice.Callee": NextStep(
+        _("Nobody is in a call batch"),
+        _("Open a call batch and add people."),
+        "admin:voice_callbatch_changelist",
+        _("To the call batches"),
+    ),
+    "voice.TimeSlot": NextStep(
+        _("No times on offer"), _("Calls offer these times; without one, nobody is called by a batch.")
+    ),
+    "voice.Appointment": NextStep(
+        _("No appointments yet"), _("One appears when somebody agrees to a time on the phone.")
+    ),
     "campaigns.Recipient": NextStep(
         _("Nobody is invited yet"), _("Open a campaign and import people."), CAMPAIGNS, TO_CAMPAIGNS
     ),

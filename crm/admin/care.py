@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from config.api.audit import record
 from config.api.models import Account, AuditEntry
-from crm import persona_care, reporting
+from crm import persona_care, reports
 from crm.admin.object_ids import CheckedIdsAdmin
 from crm.admin.records import RecordAdmin
 from crm.models import Ban, MessageReport
@@ -79,7 +79,7 @@ class MessageReportAdmin(RecordAdmin):
         messages.success(request, ngettext("%d reply is removed.", "%d replies are removed.", count) % count)
 
     def _decided(self, request: HttpRequest, queryset: QuerySet[Any], what: str) -> int:
-        decide = reporting.keep if what.startswith("kept") else reporting.remove
+        decide = reports.keep if what.startswith("kept") else reports.remove
         count = 0
         for row in queryset.select_related("account"):
             if decide(row, by=request.user.get_username()):

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from config.api.documented_values import private
 from config.api.errors import ApiError, NotFoundError
 from config.api.metadata import timestamp
-from crm import persona_chats, reporting
+from crm import persona_chats, reports
 from crm.api.persona_chats import PersonaView, translated
 from crm.models import MessageReport
 from crm.persona_authentication import persona_user
@@ -22,7 +22,7 @@ REASONS = MessageReport.Reason.choices
 class ReportSerializer(serializers.Serializer):
     reason = serializers.ChoiceField(choices=REASONS)
     comment = serializers.CharField(
-        max_length=reporting.LONGEST_COMMENT, required=False, allow_blank=True, default=""
+        max_length=reports.LONGEST_COMMENT, required=False, allow_blank=True, default=""
     )
 
 
@@ -52,8 +52,8 @@ class ReplyReport(PersonaView):
         asked = ReportSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         try:
-            row, is_new = reporting.report(conversation, conversation.contact, seq, **asked.validated_data)
-        except reporting.NotReportable as refusal:
+            row, is_new = reports.report(conversation, conversation.contact, seq, **asked.validated_data)
+        except reports.NotReportable as refusal:
             raise ApiError("VALIDATION_ERROR", str(refusal)) from None
         return private(_body(row, message_id), status=201 if is_new else 200)
 

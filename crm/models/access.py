@@ -29,6 +29,7 @@ class AccessLink(models.Model):
     class Purpose(models.TextChoices):
         CONVERSATION = "conversation", "Take part in one conversation"
         UNSUBSCRIBE = "unsubscribe", "Unsubscribe"
+        APPOINTMENT = "appointment", "Move or cancel one appointment"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="access_links")

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.api.models import AuditEntry
-from crm import persona_care, reporting, talk
+from crm import persona_care, reports, talk
 from crm.api.persona_events import event_of
 from crm.models import AgeConfirmation, Ban, Contact, Conversation, Message, MessageReport
 from crm.persona_messages import message_id
@@ -74,8 +74,8 @@ def test_a_decision_is_made_once(alice):
     chat, reply = chat_with_reply(alice)
     reported(alice, chat, reply)
     row = MessageReport.objects.get()
-    assert reporting.remove(row, by="ada")
-    assert not reporting.remove(row, by="ben")
+    assert reports.remove(row, by="ada")
+    assert not reports.remove(row, by="ben")
 
 
 def test_the_queue_asks_a_constant_number_of_queries(alice, admin_client, django_assert_max_num_queries):

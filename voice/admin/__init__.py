@@ -1,6 +1,6 @@
 """What staff see of voice: calls with what was said, times offered and taken, what webhooks brought."""
 
-from voice.admin import calls
+from voice.admin import batches, calls
 from voice.admin.inbox import ReceivedConversationAdmin, VoiceEventAdmin
 
-__all__ = ["ReceivedConversationAdmin", "VoiceEventAdmin", "calls"]
+__all__ = ["ReceivedConversationAdmin", "VoiceEventAdmin", "batches", "calls"]

@@ -4,53 +4,68 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 
+from config.api.audit import record
 from crm.admin.object_ids import CheckedIdsAdmin
 from crm.admin.records import RecordAdmin
+from crm.contacts import uuid_of
 from voice import booking
-from voice.models import Appointment, CallTurn, PhoneCall, TimeSlot
-
-COLOURS = {"active": "info", "completed": "success", "failed": "danger"}
-
-
-class TurnInline(TabularInline):
-    model = CallTurn
-    fields = readonly_fields = ("number", "words", "digits", "said", "intent", "confidence", "why", "at")
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from voice.admin import call_page, console, figures, live
+from voice.admin.pages import CALL_COLOURS
+from voice.models import Appointment, PhoneCall, TimeSlot
 
 
 @admin.register(PhoneCall)
 class PhoneCallAdmin(RecordAdmin):
     list_display = (
-        *("contact", "account", "shown_status", "outcome", "confirmed_slot", "turn_count"),
+        *("shown_contact", "account", "shown_status", "outcome", "confirmed_slot", "turn_count"),
         *("line", "started_at", "duration_seconds"),
     )
     list_filter = (
         ("account", RelatedDropdownFilter),
         ("status", ChoicesDropdownFilter),
         ("line", ChoicesDropdownFilter),
+        "is_test",
     )
     list_select_related = ("account", "contact")
     search_fields = ("sid", "to_number", "contact__name")
     search_help_text = _("Name, phone number, or Twilio's id of the call")
-    ordering = ("-started_at",)
-    exclude = ("talk",)
-    inlines = (TurnInline,)
+    ordering = ("-started_at", "-id")
+    fields = (
+        *("account", "contact", "to_number", "sid", "requested_by", "line", "confirmed_slot"),
+        *("started_at", "answered_at", "ended_at", "invitation"),
+    )
+    list_before_template = "admin/voice/calls_before.html"
+    change_form_outer_before_template = "admin/voice/call_facts.html"
 
-    @display(description=_("Status"), label=COLOURS)  # type: ignore[untyped-decorator]
+    def get_urls(self) -> list[URLPattern]:
+        own = (url for module in (console, figures, live) for url in module.urls(self))
+        return [*own, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Reading what was said is recorded."""
+        key = uuid_of(object_id)
+        rows = PhoneCall.objects.select_related("account", "contact", "callee__batch")
+        call = rows.filter(pk=key).first() if key else None
+        more: dict[str, Any] = {}
+        if call is not None and self.has_view_permission(request, call):
+            record(call.account, "staff", request.user.get_username(), "read phone call", target=call)
+            more = call_page.facts(call)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+    @display(description=_("Contact"))  # type: ignore[untyped-decorator]
+    def shown_contact(self, call: PhoneCall) -> str:
+        return str(_("Test call") if call.contact is None else call.contact)
+
+    @display(description=_("Status"), label=CALL_COLOURS)  # type: ignore[untyped-decorator]
     def shown_status(self, call: PhoneCall) -> tuple[str, str]:
         return call.status, call.get_status_display()
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Avg, Count, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -19,12 +19,12 @@ from config.api.models import Account, AuditEntry
 from config.api.owned import OwnedList
 from config.api.pagination import Schema
 from crm.contacts import uuid_of
-from crm.models import TimelineEntry
+from crm.models import Conversation, TimelineEntry
 from voice.api.calls import SCOPE, TAG
+from voice.figures import figures
 from voice.models import CallTurn, PhoneCall
 
 Status = PhoneCall.Status
-MOST_PREFERENCES = 50
 CALL_SID = OpenApiParameter("call_sid", OpenApiTypes.STR, OpenApiParameter.PATH, description="Twilio's id.")
 
 
@@ -95,7 +95,8 @@ def _turn(turn: CallTurn) -> dict[str, Any]:
 def calls_of(account: Account) -> "QuerySet[PhoneCall]":
     """With their turns. The greeting is no turn in the documents: what was heard and answered is."""
     turns = CallTurn.objects.filter(number__gt=0).defer("twiml").order_by("number")
-    return PhoneCall.objects.for_account(account).prefetch_related(Prefetch("turns", queryset=turns))
+    own = PhoneCall.objects.for_account(account).filter(is_test=False)
+    return own.prefetch_related(Prefetch("turns", queryset=turns))
 
 
 def call_named(account: Account, reference: str) -> PhoneCall:
@@ -162,6 +163,8 @@ class CallDetail(APIView):
             )
             TimelineEntry.objects.filter(contact=call.contact_id, ref__id=str(call.pk)).delete()
             call.delete()
+            if call.conversation_id is not None:
+                Conversation.objects.filter(pk=call.conversation_id).delete()
         return private({"message": "Conversation deleted successfully"})
 
 
@@ -175,25 +178,4 @@ class CallFigures(APIView):
         responses=CallFiguresSerializer,
     )
     def get(self, request: Request) -> Response:
-        return private(figures(PhoneCall.objects.for_account(account_of(request))))
-
-
-def figures(rows: "QuerySet[PhoneCall]") -> dict[str, Any]:
-    counted = rows.aggregate(
-        total=Count("pk"),
-        successful=Count("pk", filter=Q(status=Status.COMPLETED)),
-        failed=Count("pk", filter=Q(status=Status.FAILED)),
-        turns=Avg("turn_count"),
-    )
-    total, successful, failed = counted["total"], counted["successful"], counted["failed"]
-    liked = rows.exclude(confirmed_slot="").order_by().values("confirmed_slot").annotate(count=Count("pk"))
-    preferred = liked.order_by("-count", "confirmed_slot")[:MOST_PREFERENCES]
-    return {
-        "total_calls": total,
-        "successful_calls": successful,
-        "failed_calls": failed,
-        "active_calls": total - successful - failed,
-        "success_rate": round(100 * successful / total, 2) if total else 0.0,
-        "average_turns_per_call": round(counted["turns"] or 0.0, 2),
-        "slot_preferences": [{"slot": row["confirmed_slot"], "count": row["count"]} for row in preferred],
-    }
+        return private(figures(PhoneCall.objects.for_account(account_of(request)).filter(is_test=False)))

@@ -5,11 +5,13 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
 from crm.models import Contact, Conversation
+from voice.models.batches import Callee
 
 
 class TimeSlotQuerySet(AccountQuerySet):
@@ -81,10 +83,14 @@ class PhoneCall(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="phone_calls")
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="phone_calls")
+    # Nobody in a test call, and somebody in every other.
+    contact = models.ForeignKey(
+        Contact, null=True, blank=True, on_delete=models.CASCADE, related_name="phone_calls"
+    )
+    is_test = models.BooleanField("test call", default=False, db_default=False)
     # The written talk that goes on by this call; its words are stored there, and no turns here.
-    conversation = models.ForeignKey(
-        Conversation, null=True, blank=True, on_delete=models.CASCADE, related_name="phone_calls"
+    continues = models.ForeignKey(
+        Conversation, null=True, blank=True, on_delete=models.CASCADE, related_name="continued_by"
     )
     # Twilio's id. Empty is NULL: it is unknown until Twilio answers.
     sid = models.CharField(max_length=64, null=True, blank=True, unique=True)
@@ -103,12 +109,14 @@ class PhoneCall(models.Model):
     # The turn that a model was asked about: a repeated webhook asks none again.
     asked_turn = models.PositiveSmallIntegerField(null=True, blank=True)
     # Attempts to reach this person about one thing count from 1. `retry_at`: when the next of them is due.
-    attempt = models.PositiveSmallIntegerField(default=1)
+    attempt = models.PositiveSmallIntegerField(default=1, db_default=1)
     retry_at = models.DateTimeField(null=True, blank=True)
     # The database lets a call be followed by one attempt, whatever is killed in between.
     retry_of = models.OneToOneField(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retried_by"
     )
+    # The place in a batch that it was made for; the batch then decides when the next attempt is.
+    callee = models.ForeignKey(Callee, null=True, blank=True, on_delete=models.SET_NULL, related_name="calls")
     answered_by = models.CharField(max_length=24, blank=True)
     error = models.CharField(max_length=300, blank=True)
     requested_by = models.CharField(max_length=150, blank=True)
@@ -116,6 +124,16 @@ class PhoneCall(models.Model):
     answered_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     duration_seconds = models.PositiveIntegerField(null=True, blank=True)
+    # What was said, as a conversation of the person's: due when the line is down, and then made once.
+    conversation = models.OneToOneField(
+        Conversation, null=True, blank=True, on_delete=models.SET_NULL, related_name="phone_call"
+    )
+    conversation_is_due = models.BooleanField(default=False, db_default=False, editable=False)
+    # What Twilio took for it, when it says so; `price_due_at` is when it is asked next.
+    price = models.DecimalField(max_digits=12, decimal_places=5, null=True, blank=True)
+    price_unit = models.CharField(max_length=3, blank=True, db_default="")
+    price_due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    price_looks = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
 
     objects = AccountQuerySet.as_manager()
 
@@ -130,14 +148,34 @@ class PhoneCall(models.Model):
             models.Index(fields=["contact", "-started_at"], name="call_of_contact"),
             # how often a number was called lately, whoever asked for it
             models.Index(fields=["account", "to_number", "-started_at"], name="call_to_number"),
+            # the admin's list of all accounts, and the figures of some days
+            models.Index(fields=["-started_at", "-id"], name="call_newest_of_all"),
+            # calls in progress; also the sweep, for those whose end was not reported
+            models.Index(fields=["started_at"], condition=Q(ended_at__isnull=True), name="call_open"),
+            # talks to keep, and prices to ask for
+            models.Index(fields=["ended_at"], condition=Q(conversation_is_due=True), name="call_to_keep"),
+            models.Index(
+                fields=["price_due_at"], condition=Q(price_due_at__isnull=False), name="call_to_price"
+            ),
             # the next attempts that are due
             models.Index(fields=["retry_at"], condition=Q(retry_at__isnull=False), name="call_to_retry"),
         ]
         constraints = [
+            # A test call reaches nobody: not their limits, not their consent, not their timeline.
+            models.CheckConstraint(
+                condition=Q(is_test=True, contact__isnull=True) | Q(is_test=False, contact__isnull=False),
+                name="only_a_test_call_is_to_nobody",
+            ),
             # Nobody's phone rings twice because a button was pressed twice.
             models.UniqueConstraint(
                 fields=["contact"], condition=Q(status="active"), name="one_active_call_per_contact"
-            )
+            ),
+            # Two workers at one person of a batch, one of them thought dead: one of them calls.
+            models.UniqueConstraint(
+                fields=["callee", "attempt"],
+                condition=Q(callee__isnull=False),
+                name="one_call_per_attempt_of_a_batch",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -151,6 +189,12 @@ class PhoneCall(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.line in self.ENDED
+
+    @property
+    def person(self) -> Contact:
+        """Whom we call. Not for test calls, which are to nobody."""
+        assert self.contact is not None
+        return self.contact
 
 
 class CallTurn(models.Model):
@@ -173,6 +217,8 @@ class CallTurn(models.Model):
     confidence = models.FloatField(null=True, blank=True)
     # What the rules saw, for whoever asks why.
     why = models.CharField(max_length=300, blank=True)
+    # Millionths of a dollar, for the model that was asked what was meant.
+    model_micro_usd = models.PositiveIntegerField(default=0, db_default=0)
     at = models.DateTimeField(default=timezone.now)
 
     objects = AccountQuerySet.as_manager()
@@ -212,8 +258,8 @@ class Appointment(models.Model):
     )
     state = models.CharField(max_length=10, choices=State, default=State.BOOKED)
     booked_at = models.DateTimeField(default=timezone.now)
-    sequence = models.PositiveSmallIntegerField(default=0)
-    changed_at = models.DateTimeField(default=timezone.now)
+    sequence = models.PositiveSmallIntegerField(default=0, db_default=0)
+    changed_at = models.DateTimeField(default=timezone.now, db_default=Now())
     # The email with the calendar file of this version.
     notice = models.CharField(max_length=10, choices=Notice, default=Notice.PENDING)
     cancelled_at = models.DateTimeField(null=True, blank=True)

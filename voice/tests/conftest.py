@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from crm import consent
 from crm.models import ContactAddress
-from crm.tests.conftest import flushed_layer  # noqa: F401  a fixture
+from crm.tests.conftest import flushed_layer as flushed_layer
 from personas.breaker import breaker
 from tests.factories import bearer, make_account, make_contact, make_key
 from tests.fakes.openai_server import OpenAIServer

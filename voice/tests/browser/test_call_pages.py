@@ -1,0 +1,107 @@
+"""Pages of calls in a real browser: one of them by axe, the live view live, the console without scripts."""
+
+import os
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from tests.browser.fixtures import DESKTOP, PHONE
+from voice import turns
+from voice.models import CallTurn, PhoneCall
+from voice.scheduling import Heard
+from voice.tests.batching import make_batch, make_people
+from voice.tests.conftest import make_callee, make_slots
+from voice.tests.test_races import at_once
+
+pytestmark = pytest.mark.browser
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+LIVE = "/admin/voice/phonecall/live/"
+CONSOLE = "/admin/voice/phonecall/console/"
+
+
+@pytest.fixture
+def staff(site, visitors):
+    """Opens the browser of a member of staff, logged in."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("sue"))
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site.url}
+
+    def page(**options):
+        visitor = visitors(**{"viewport": DESKTOP, **options})
+        visitor.context.add_cookies([cookie])
+        return visitor.page()
+
+    return page
+
+
+def talking(account):
+    make_slots(account)
+    person = make_callee(account, name="Ada Lovelace", time_zone="UTC")
+    call = PhoneCall.objects.create(
+        account=account,
+        contact=person,
+        to_number="+4915112345678",
+        line="in-progress",
+        invitation={"candidate": "Ada", "company": "Acme", "position": "Engineer", "zone": "UTC"},
+    )
+    elsewhere(lambda: turns.greet(call.pk))
+    elsewhere(lambda: turns.hear(call.pk, 1, Heard("yes")))
+    return call
+
+
+def elsewhere(action):
+    """In a thread of its own, as in another process: this one has the browser's event loop."""
+    return at_once(lambda _once: action(), [1])[0]
+
+
+def test_a_turn_appears_while_it_is_watched_and_everybody_can_use_the_page(site, staff, account):
+    call = talking(account)
+    page = staff(viewport=PHONE, color_scheme="dark")
+    page.goto(LIVE, wait_until="networkidle")
+    expect(page.locator("#live")).to_have_text("Live")
+    elsewhere(lambda: turns.hear(call.pk, 2, Heard(digits="1")))
+    expect(page.get_by_text("Pressed 1")).to_be_visible()
+    found = Axe().run(page, options=WCAG).response["violations"]
+    assert [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_console_works_without_javascript(site, staff, account):
+    make_slots(account)
+    page = staff(java_script_enabled=False)
+    page.goto(CONSOLE)
+    page.get_by_label("Company").fill("Acme")
+    page.get_by_role("button", name="A person answers").click()
+    page.get_by_label("The person says").fill("yes")
+    page.get_by_role("button", name="Say", exact=True).click()
+    page.get_by_role("button", name="1: yes, or the first").click()
+    page.get_by_label("The person says").fill("yes please")
+    page.get_by_role("button", name="Say", exact=True).click()
+    expect(page.get_by_text("The call is over.")).to_be_visible()
+    assert PhoneCall.objects.get().outcome == "booked"
+    assert CallTurn.objects.count() == 4
+
+
+@pytest.mark.skipif("RAPPORT_LOOK" not in os.environ, reason="for eyes: RAPPORT_LOOK=<folder>")
+def test_every_page_is_photographed(site, staff, account):
+    call, folder = talking(account), Path(os.environ["RAPPORT_LOOK"])
+    batch = make_batch(account, make_people(account, 3), state="paused", state_reason="Lunch.")
+    pages = {
+        "live": LIVE,
+        "begin": CONSOLE,
+        "call": reverse("admin:voice_phonecall_change", args=[call.pk]),
+        "calls": reverse("admin:voice_phonecall_changelist"),
+        "figures": "/admin/voice/phonecall/figures/",
+        "batch": reverse("admin:voice_callbatch_change", args=[batch.pk]),
+        "people": reverse("admin:voice_callbatch_people", args=[batch.pk]),
+    }
+    for size, scheme in ((PHONE, "dark"), (DESKTOP, "light")):
+        page = staff(viewport=size, color_scheme=scheme)
+        for name, address in pages.items():
+            page.goto(address, wait_until="networkidle")
+            page.screenshot(path=folder / f"{name}-{size['width']}.png", full_page=True)
