@@ -12,7 +12,7 @@ def main() -> None:
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"Rapport needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    # Loading makes a million objects, and all stay: looking through them as often as usual took a fifth of it.
+    # Loading makes a million objects, and all stay: looking through them as often as usual is a fifth of it.
     gc.set_threshold(100_000, 50, 100)
     refuse_unusable_settings()
     from django.core.management import execute_from_command_line
