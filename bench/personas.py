@@ -215,8 +215,8 @@ def house_with(provider: str):
         "RAPPORT_EMBEDDINGS": "",
         "JWT_SECRET_KEY": SECRET,
         "JWT_ISSUER": ISSUER,
-        "RATE_LIMIT_PER_MINUTE": "10000000",
-        "RATE_LIMIT_PER_HOUR": "10000000",
+        "RATE_LIMIT_PER_MINUTE": "10000",
+        "RATE_LIMIT_PER_HOUR": "100000",
     }
     with installation(environment) as house:
         yield house, house.run("-c", SEED).split()[-1]

@@ -66,7 +66,7 @@ def _page(request: HttpRequest, user: PersonaUser, conversation_id: str) -> Body
     rows = persona_chats.history(conversation)
     if cursor := request.GET.get("cursor", ""):
         rows = rows.filter(**{f"seq__{'lt' if order == 'desc' else 'gt'}": _seq_in(cursor, conversation.pk)})
-    found = list(rows.order_by(ORDERS[order])[window.rows])
+    found = persona_chats.with_files(rows.order_by(ORDERS[order])[window.rows])
     page = found[: window.limit]
     following = make_cursor((str(conversation.pk), str(page[-1].seq))) if len(found) > window.limit else None
     return {

@@ -8,7 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from config.api.threads import in_database
-from crm import talk
+from crm import persona_chats, talk
+from crm.api.persona_bodies import message_body
 from crm.models import Contact, Conversation, MediaFile, Message, TimelineEntry
 from crm.tests.persona_chatting import CHATS, GREETING, INBOX, User, make_influencer
 from tests.factories import make_account, make_conversation
@@ -233,6 +234,33 @@ def queries_of(user):
             assert user.get(path).status_code == 200
         counts.append(len(caught))
     return counts
+
+
+def test_texts_ask_for_no_files_and_pictures_for_all_at_once(alice, baker):
+    chat = alice.begin(baker)
+    said(chat)
+    assert queries_of_history(chat) == 1
+    for number in range(3):
+        message = said(chat)
+        Message.objects.filter(pk=message.pk).update(type="image")
+        message.media.add(make_picture(message.conversation, number))
+    assert queries_of_history(chat) == 2
+
+
+def queries_of_history(chat):
+    """Of the messages with their files, as a page shows them."""
+    conversation = Conversation.objects.get(pk=chat)
+    with CaptureQueriesContext(connection) as caught:
+        for message in persona_chats.with_files(persona_chats.history(conversation)):
+            message_body(message, conversation)
+    return len(caught)
+
+
+def make_picture(conversation, number):
+    return MediaFile.objects.create(
+        account_id=conversation.account_id, contact_id=conversation.contact_id, kind="image",
+        file=f"{number}.jpg", mime="image/jpeg", size_bytes=1, checksum=str(number),
+    )  # fmt: skip
 
 
 def test_somebody_without_chats_is_told_so(alice):
