@@ -274,7 +274,9 @@ class InterviewTalk:
             return
         length = interrupting.heard_length(utterance.text, heard)
         if length is None:
-            return
+            if was_whole:
+                return
+            length = len(utterance.text)  # no more than that was sent
         seq = await in_database(
             interrupting.cut_reply,
             utterance.message_id,

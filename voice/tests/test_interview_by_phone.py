@@ -259,7 +259,7 @@ async def test_an_interruption_keeps_what_was_heard_of_the_reply(relayed):
         assert "from 1 to 5" in await session.spoken()
 
     def kept():
-        cut = next(row for row in guest.said() if row.plan.get("interrupted"))
+        (cut,) = [row for row in guest.said() if row.plan.get("interrupted")]
         assert cut.text == f"{heard}…"
         assert cut.question_key == "tools"  # most of the question was heard: it was answered
 
@@ -303,15 +303,15 @@ async def test_an_interruption_stops_a_reply_that_is_still_being_worded(relayed,
         endless()
         await session.prompt(ANSWERS[0])
         await session.frame()
-        await session.interrupt("word word")
+        await session.interrupt("word")
         monkeypatch.undo()
         await session.prompt("I also drive a taxi at night, and that takes most of my week by now.")
         assert (await session.spoken()).strip("word ") == ""
         assert "word" not in await session.spoken()
 
     def kept():
-        cut = next(row for row in guest.said() if row.plan.get("interrupted"))
-        assert (cut.text, cut.act, cut.question_key) == ("word word…", "", "")
+        (cut,) = [row for row in guest.said() if row.plan.get("interrupted")]
+        assert (cut.text, cut.act, cut.question_key) == ("word…", "", "")
 
     await in_database(kept)
 
