@@ -93,6 +93,8 @@ class InterviewTalk:
             await self._take_up("")
 
     async def silence(self) -> None:
+        if self._is_wording():  # it is we who are silent
+            return
         self.silences += 1
         if self.silences > MOST_SILENCES:
             await self._end("left_open")
