@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from voice import slots_of_environment
+from voice import gates, slots_of_environment
 
 
 @register()
@@ -22,4 +22,12 @@ def check_calls(app_configs: Any = None, **_options: Any) -> list[CheckMessage]:
         )
     if settings.CALL_HOURS[0] >= settings.CALL_HOURS[1]:
         found.append(Error("RAPPORT_CALL_FROM_HOUR must be before RAPPORT_CALL_UNTIL_HOUR.", id="voice.E002"))
+    if settings.VOICE_STAFF_NUMBER and not gates.is_dialled(settings.VOICE_STAFF_NUMBER):
+        found.append(
+            Error(
+                "RAPPORT_VOICE_STAFF_NUMBER is no phone number.",
+                hint="Write it like +14155550100.",
+                id="voice.E003",
+            )
+        )
     return found

@@ -93,6 +93,8 @@ class InterviewTalk:
             await self._take_up("")
 
     async def silence(self) -> None:
+        if self._is_wording():  # it is we who are silent
+            return
         self.silences += 1
         if self.silences > MOST_SILENCES:
             await self._end("left_open")
@@ -148,8 +150,8 @@ class InterviewTalk:
     # --- turns ----------------------------------------------------------------------------------
 
     async def _answered(self, words: str) -> None:
-        # A prompt without an interruption before it: nothing was being spoken, so nothing was heard.
-        if self.speaking is not None and not self.speaking.done():
+        # Words without an interruption before them: nothing was being spoken, so nothing of it was heard.
+        if self._is_wording():
             await self._hush("")
         if self.is_over:
             return
@@ -163,6 +165,10 @@ class InterviewTalk:
             return
         self._speak(message.pk, turn)
         await self._tell(message.seq)
+
+    def _is_wording(self) -> bool:
+        is_at_work = self.speaking is not None and not self.speaking.done()
+        return is_at_work and not self.utterance.is_whole
 
     def _speak(self, message_id: int, turn: Turn | None = None, *, before: str = "") -> None:
         self.line.hold()
@@ -264,11 +270,15 @@ class InterviewTalk:
             if self.running is not None:
                 replies.halt(self.running)
             await asyncio.wait({self.speaking}, timeout=HALTING_SECONDS)
+        if not was_whole and len(utterance.text) > utterance.begins:
+            await self.line.say("")  # ends what was begun; what comes next is another utterance
         if utterance.message_id is None:
             return
         length = interrupting.heard_length(utterance.text, heard)
         if length is None:
-            return
+            if was_whole:
+                return
+            length = len(utterance.text)  # no more than that was sent
         seq = await in_database(
             interrupting.cut_reply,
             utterance.message_id,
