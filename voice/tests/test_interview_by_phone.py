@@ -90,7 +90,7 @@ def test_asking_for_it_is_the_consent_and_rings_once(relayed):
     assert guest.asks(" +49 151 12345678 ") == "calling"
     assert guest.asks() == "calling"
     call = PhoneCall.objects.get()
-    assert (call.to_number, call.conversation_id) == (NUMBER, guest.interview.conversation_id)
+    assert (call.to_number, call.continues_id) == (NUMBER, guest.interview.conversation_id)
     given = Consent.objects.filter(channel="phone").first()
     assert (given.purpose, given.given, given.source) == ("interview", True, "interview page")
     assert given.evidence["number"] == "…5678"
@@ -587,7 +587,7 @@ async def test_what_is_kept_goes_with_the_talk(relayed):
         from crm import erasure
 
         asked = erasure.request(
-            guest.interview.contact, conversation=guest.interview.conversation, requested_by="the person"
+            guest.interview.contact, continues=guest.interview.conversation, requested_by="the person"
         )
         erasure.run(asked.pk)
         assert not PhoneCall.objects.exists()
