@@ -7,6 +7,7 @@ from crm.models.contacts import Contact, ContactAddress, TimelineEntry
 from crm.models.conversations import Conversation, MediaFile, Message
 from crm.models.memories import MemoryFact
 from crm.models.merging import ContactMerge, Likeness, LikenessSearch, MovedRows
+from crm.models.moderation import ModerationByVendor, ModerationFlag, ModerationRule
 from crm.models.sessions import Rating, SessionToken
 
 __all__ = [
@@ -25,6 +26,9 @@ __all__ = [
     "MemoryFact",
     "Message",
     "MessageReport",
+    "ModerationByVendor",
+    "ModerationFlag",
+    "ModerationRule",
     "MovedRows",
     "Rating",
     "SessionToken",
