@@ -39,6 +39,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "MODEL": ENV.text("OPENAI_MODEL", "gpt-4o-mini"),
         "EMBEDDING_MODEL": ENV.text("OPENAI_EMBEDDING_MODEL", "text-embedding-3-small"),
         "TRANSCRIPTION_MODEL": ENV.text("OPENAI_TRANSCRIPTION_MODEL", "whisper-1") if USE_WHISPER else "",
+        "MODERATION_MODEL": ENV.text("OPENAI_MODERATION_MODEL", "omni-moderation-latest"),
         "CONNECT_TIMEOUT": 5,  # seconds
         "READ_TIMEOUT": 30,  # seconds between two pieces of a stream
         "TOTAL_TIMEOUT": 120,  # seconds
