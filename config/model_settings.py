@@ -41,6 +41,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "TRANSCRIPTION_MODEL": ENV.text("OPENAI_TRANSCRIPTION_MODEL", "whisper-1") if USE_WHISPER else "",
         # Of the same server, for recordings alone; empty: the key above.
         "TRANSCRIPTION_KEY": ENV.text("WHISPER_API_KEY"),
+        "MODERATION_MODEL": ENV.text("OPENAI_MODERATION_MODEL", "omni-moderation-latest"),
         "CONNECT_TIMEOUT": 5,  # seconds
         "READ_TIMEOUT": 30,  # seconds between two pieces of a stream
         "TOTAL_TIMEOUT": 120,  # seconds

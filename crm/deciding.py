@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from config.api.threads import in_database
-from crm import briefs, filling, persona_senses, remembering
+from crm import briefs, filling, moderation, persona_senses, remembering
 from crm.briefs import Said
 from crm.models import Contact, Conversation
 from crm.persona_senses import Pictures
 from crm.recognising import Recognition, named_question, previous_key
+from crm.standing import UNFIT
 from crm.turns import Turn
 from knowledge import search
 from personas import prompts, speaking
@@ -58,11 +59,12 @@ def planner_at(path: str) -> Planner:
 
 
 async def decide(turn: Turn) -> Decision:
-    """Raises ProviderError where a voice message cannot be heard now, and nothing else of its own.
+    """Raises ProviderError where a voice message cannot be heard now, or moderation refuses what was said;
+    nothing else of its own.
 
     A brief or planner that is at fault is a bug and fails the turn.
     """
-    turn = await persona_senses.heard(turn)
+    turn = await moderation.checked_input(await persona_senses.heard(turn))
     pictures, memory = await _of_influencer(turn) if turn.conversation.pair_key is not None else ({}, ())
     read = await _read(turn)
     said = [*turn.said[:-1], replace(turn.said[-1], act=read.act, question_key=read.question_key)]
@@ -194,7 +196,7 @@ def history(said: Sequence[Said], pictures: Pictures = MappingProxyType({})) -> 
     lines: list[Line] = []
     left = HISTORY_CHARACTERS
     for message in reversed(said[-HISTORY_MESSAGES:]):
-        if message.author == "system":
+        if message.author == "system" or message.act == UNFIT:
             continue
         text = persona_senses.pictured(message)
         left -= len(text)

@@ -19,6 +19,7 @@ from crm import media
 from crm.briefs import Said
 from crm.media import MediaRefused
 from crm.models import MediaFile, Message
+from crm.standing import UNFIT
 from crm.turns import Turn
 from personas.providers.base import Picture, ProviderError
 
@@ -48,7 +49,7 @@ def _threads() -> ThreadPoolExecutor:
 async def heard(turn: Turn) -> Turn:
     """The turn with what a voice message says as its text. Raises ProviderError that another try may mend."""
     message = turn.message
-    if message.type != Message.Type.AUDIO or message.act == HEARD:
+    if message.type != Message.Type.AUDIO or message.act in (HEARD, UNFIT):
         return turn
     words = await _written_down(turn)
     act = HEARD if words else UNHEARD

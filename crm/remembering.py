@@ -20,6 +20,7 @@ from django.utils import timezone
 from config.api.threads import in_database
 from crm import talk
 from crm.models import Contact, Conversation, MemoryFact, Message
+from crm.standing import UNFIT
 from personas import speaking
 from personas.providers.base import Act, Delta, Prompt, ProviderError, Turn, TurnPlan
 from personas.providers.messages import fenced
@@ -121,6 +122,8 @@ async def _notes(part: Part) -> str:
 def _told(messages: Sequence[Message]) -> str:
     lines = []
     for message in messages:
+        if message.act == UNFIT:
+            continue
         who = "person" if message.author == Message.Author.PERSON else "you"
         lines.append(f"{message.seq} {who}: {' '.join(message.text.split())[:LONGEST_MESSAGE]}")
     return "\n".join(lines)

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from django.utils.translation import gettext as _
 
 from config.api.threads import in_database
-from crm import persona_news, turns, watching
+from crm import moderation, persona_news, turns, watching
 from crm.deciding import Decision, decide
 from crm.heartbeats import Heartbeats
 from crm.recognising import Recognition
@@ -304,7 +304,13 @@ async def _spoken(running: Running, turn: Turn, decision: Decision) -> Done | No
 
 async def _speak(running: Running, turn: Turn, decision: Decision) -> Done:
     """Gathers the words as they come. Raises ProviderError."""
-    sieve = Sieve()
+    sieve, watch = Sieve(), await moderation.watch_of(turn)
+
+    async def show(text: str, *, is_rest: bool = False) -> None:
+        if watch is not None:
+            text = await (watch.finish(text) if is_rest else watch.feed(text))
+        _add(running, text)
+
     # Where passages were looked for, a number in brackets is a citation: one that leads nowhere is taken out.
     cited = (
         CitationFilter([source["number"] for source in decision.sources]) if decision.plan.search else None
@@ -317,10 +323,10 @@ async def _speak(running: Running, turn: Turn, decision: Decision) -> Done:
                 return event
             if isinstance(event, Delta):
                 text = sieve.feed(event.text)
-                _add(running, cited.feed(text) if cited else text)
+                await show(cited.feed(text) if cited else text)
     finally:
         rest = sieve.flush()
-        _add(running, cited.feed(rest) + cited.finish() if cited else rest)
+        await show(cited.feed(rest) + cited.finish() if cited else rest, is_rest=True)
     raise ProviderError("truncated", words_for("truncated"), retryable=True)
 
 

@@ -12,6 +12,8 @@ ANSWERED, SKIPPED, REFUSED = "answered", "skipped", "refused"
 # Acts of the system's notes between which staff speak (crm/talk.py writes them); pages wait for no reply
 # in between.
 TAKEN_OVER, HANDED_BACK = "taken_over", "handed_back"
+# The act of a person's message that moderation refused: history and memory leave it out.
+UNFIT = "unfit"
 
 
 @dataclass(slots=True)

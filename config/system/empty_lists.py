@@ -132,6 +132,15 @@ STEPS: dict[str, NextStep] = {
     "crm.MessageReport": NextStep(
         _("Nothing was reported"), _("Replies that people report in persona chat wait here for you.")
     ),
+    "crm.ModerationRule": NextStep(
+        _("No moderation rules yet"), _("A rule refuses, masks or flags words in persona chat.")
+    ),
+    "crm.ModerationByVendor": NextStep(
+        _("No vendor moderates"), _("Choose an account and a provider that can, like openai.")
+    ),
+    "crm.ModerationFlag": NextStep(
+        _("Nothing was found"), _("What rules and vendors find in persona chat is listed here.")
+    ),
     "crm.Ban": NextStep(_("Nobody is banned"), _("A ban keeps one person out of persona chat.")),
     "knowledge.Collection": NextStep(
         _("No collections yet"), _("A collection holds documents, and says who may read them.")

@@ -3,6 +3,6 @@
 Staff are operators of the whole installation: every list filters by account.
 """
 
-from crm.admin import care, contacts, conversations, memories, merging, personas, records
+from crm.admin import care, contacts, conversations, memories, merging, moderation, personas, records
 
-__all__ = ["care", "contacts", "conversations", "memories", "merging", "personas", "records"]
+__all__ = ["care", "contacts", "conversations", "memories", "merging", "moderation", "personas", "records"]

@@ -7,6 +7,7 @@ from crm.models.contacts import Contact, ContactAddress, TimelineEntry
 from crm.models.conversations import Conversation, MediaFile, Message
 from crm.models.memories import MemoryFact
 from crm.models.merging import ContactMerge, Likeness, LikenessSearch, MovedRows
+from crm.models.moderation import ModerationByVendor, ModerationFlag, ModerationRule
 from crm.models.sessions import Rating, SessionToken
 from crm.models.versions import MessageVersion
 
@@ -27,6 +28,9 @@ __all__ = [
     "Message",
     "MessageReport",
     "MessageVersion",
+    "ModerationByVendor",
+    "ModerationFlag",
+    "ModerationRule",
     "MovedRows",
     "Rating",
     "SessionToken",

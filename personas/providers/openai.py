@@ -1,9 +1,10 @@
 """OpenAI and every server that speaks its format (Ollama, vLLM, Azure, Gemini's compatible endpoint …).
 
 Options of an entry in settings.PROVIDERS: API_KEY, BASE_URL, MODEL, EMBEDDING_MODEL, TRANSCRIPTION_MODEL,
-CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT (seconds), MAX_CONNECTIONS, INSTRUCTION_ROLE ("system"; some chat
-templates take only "user" after the first message), PICTURES (False for a server that cannot see).
-An empty TRANSCRIPTION_MODEL is a server that cannot hear. API: platform.openai.com/docs/api-reference/chat.
+MODERATION_MODEL, CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT (seconds), MAX_CONNECTIONS, INSTRUCTION_ROLE
+("system"; some chat templates take only "user" after the first message), PICTURES (False for a server that
+cannot see). An empty TRANSCRIPTION_MODEL is a server that cannot hear.
+API: platform.openai.com/docs/api-reference/chat.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ from personas.providers.loop_clients import LoopClients
 from personas.providers.messages import chat_messages
 from personas.providers.openai_errors import FAILURES, as_provider_error
 from personas.providers.openai_events import BareStream, Events
+from personas.providers.openai_moderation import MODEL as MODERATION_MODEL
+from personas.providers.openai_moderation import flagged_in
 from personas.providers.own_voice import OwnVoice
 
 PUBLIC_BASE_URL = "https://api.openai.com/v1"
@@ -168,6 +171,16 @@ class OpenAIProvider:
             note_tokens(getattr(getattr(answer, "usage", None), "prompt_tokens", None))
             vectors = {item.index: item.embedding for item in answer.data}
             return _checked_vectors([vectors[index] for index in range(len(texts))])
+        except FAILURES as error:
+            raise as_provider_error(error, self.name) from None
+
+    async def moderate(self, text: str) -> list[str]:
+        """The categories in which a text is unfit. Raises ProviderError."""
+        client = await self._client()
+        model = str(self._options.get("MODERATION_MODEL") or MODERATION_MODEL)
+        try:
+            answer = await client.post("/moderations", body={"model": model, "input": text}, cast_to=object)
+            return flagged_in(answer)
         except FAILURES as error:
             raise as_provider_error(error, self.name) from None
 

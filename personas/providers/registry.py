@@ -184,3 +184,11 @@ class _OfAccount:
 
     async def transcribe(self, audio: Audio) -> Transcription:
         return await (await self._provider()).transcribe(audio)
+
+    async def moderate(self, text: str) -> list[str]:
+        """Of those that can. Raises ProviderError."""
+        moderate = getattr(await self._provider(), "moderate", None)
+        if moderate is None:
+            message = "This provider moderates nothing."
+            raise ProviderError("unsupported", message, retryable=False, provider=self.name)
+        return list(await moderate(text))

@@ -26,6 +26,9 @@ from typing import Any
 from tests.fakes.http_server import EventStream, HttpServer, Request, send, send_json
 from tests.fakes.openai_words import classified, embedding_data, plausible_reply
 
+# What its moderation finds, by a word in the text.
+UNFIT = {"murder": "violence", "idiots": "harassment"}
+
 
 class Fault(StrEnum):
     """What goes wrong. Those with a count of tokens strike after `Behaviour.after_tokens` of them."""
@@ -107,6 +110,8 @@ class OpenAIServer(HttpServer):
             return await self._chat(request.json, behaviour, writer)
         if path == "/v1/embeddings":
             return self._embeddings(request.json, behaviour, writer)
+        if path == "/v1/moderations":
+            return self._moderation(request.json, writer)
         if path == "/v1/audio/transcriptions":
             return self._transcription(writer)
         return send_json(writer, 404, {"error": {"message": "Unknown path", "code": "not_found"}})
@@ -121,6 +126,13 @@ class OpenAIServer(HttpServer):
         return send_json(
             writer, 200, {"object": "list", "data": data, "model": body["model"], "usage": usage}
         )
+
+    def _moderation(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        found = {category for word, category in UNFIT.items() if word in body["input"].lower()}
+        categories = {category: category in found for category in sorted(set(UNFIT.values()))}
+        scores = {category: 0.97 if is_found else 0.001 for category, is_found in categories.items()}
+        result = {"flagged": bool(found), "categories": categories, "category_scores": scores}
+        send_json(writer, 200, {"id": "modr-fake", "model": body["model"], "results": [result]})
 
     def _transcription(self, writer: asyncio.StreamWriter) -> None:
         answer = {"task": "transcribe", "language": "english", "duration": 2.5, "text": self.transcription}
