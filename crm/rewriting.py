@@ -37,13 +37,11 @@ class Exchange:
 
 def last_exchange(conversation: Conversation) -> Exchange | None:
     """None where something else was said last: a greeting, or words of staff."""
-    rows = Message.objects.filter(conversation_id=conversation.pk)
+    rows = Message.objects.filter(conversation_id=conversation.pk).select_related("reply_to")
     last = rows.order_by("-seq").first()
-    if last is None:
+    asked = last if last is None or last.author == PERSON else last.reply_to
+    if last is None or asked is None:
         return None
-    if last.author != PERSON and last.reply_to_id is None:
-        return None
-    asked = last if last.author == PERSON else rows.get(pk=last.reply_to_id)
     asked.conversation = conversation
     return Exchange(asked, last if last is not asked else None)
 

@@ -350,7 +350,9 @@ def stop_turn(conversation_id: UUID) -> bool:
             kept = {"text": reply.text.rstrip(), "plan": {talk.STOPPED: True}}
             return bool(ours.update(state=Message.State.COMPLETE, **kept, **ended))
         won = ours.update(state=Message.State.FAILED, error_code="stopped", **ended)
-        return bool(won) and (versions.put_back(reply.pk) or True)
+        if won:
+            versions.put_back(reply.pk)
+        return bool(won)
 
 
 def reply_now(message_id: int) -> tuple[dict[str, Any], dict[str, Any] | None, str] | None:

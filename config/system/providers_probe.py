@@ -1,4 +1,6 @@
-"""Whether the addresses of the models' providers answer: looked at in the background, told from rows.
+"""Whether the addresses of the models' providers and of the S3 store answer.
+
+They are looked at in the background, and told of from rows.
 
 A look is one HEAD without a key: no model is called, nothing is paid, and no request waits for a vendor.
 Any HTTP answer counts, a refusal too: it says that the network, the name and the certificate are well.
@@ -26,6 +28,7 @@ USUAL_ADDRESSES = {
     "gemini": "https://generativelanguage.googleapis.com",
     "lyzr": "https://agent-prod.studio.lyzr.ai",
 }
+STORE = "s3_storage"  # what the look at the store of files is kept under
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,16 @@ def _vendor(entry: dict[str, Any]) -> str:
     return module.rpartition(".")[2]
 
 
+def probed() -> dict[str, str]:
+    """The providers, and the store where one is set up."""
+    if not settings.AWS_STORAGE_BUCKET_NAME:
+        return addresses()
+    usual = f"https://s3.{settings.AWS_S3_REGION_NAME}.amazonaws.com"
+    return {**addresses(), STORE: settings.AWS_S3_ENDPOINT_URL or usual}
+
+
 def is_due() -> bool:
-    wanted = addresses()
+    wanted = probed()
     if not wanted:
         return False
     fresh = ProviderProbe.objects.filter(provider__in=wanted, at__gt=timezone.now() - EVERY)
@@ -74,7 +85,7 @@ def is_due() -> bool:
 
 def look() -> None:
     """Ask each address once and note what was found; forget providers that are no longer set up."""
-    wanted = addresses()
+    wanted = probed()
     ProviderProbe.objects.exclude(provider__in=wanted).delete()
     for name, address in wanted.items():
         found = look_at(address)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from config.system import health
+from config.system import health, vendor_health
 from voice import status as call_status
 from voice import webhook_health as voice_health
 
@@ -43,7 +43,8 @@ def service_health(request: HttpRequest) -> JsonResponse:
         "status": found.status,
         "timestamp": health.now(),
         "services": {
-            part.name: {"status": part.state, "latency_ms": part.latency_ms} for part in found.parts
+            **{part.name: vendor_health.body(part.state, latency_ms=part.latency_ms) for part in found.parts},
+            **vendor_health.services(),
         },
     }
     return answer(body, status=found.http_status)

@@ -3,7 +3,7 @@
 import pytest
 
 from config.system import health, heartbeats
-from config.system.models import Heartbeat
+from config.system.models import Heartbeat, ProviderProbe
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +52,27 @@ def test_health_has_exactly_the_three_documented_keys(client, worker):
     assert set(body) == {"status", "timestamp", "services"}
     assert body["status"] == "healthy"
     assert body["services"]["database"]["latency_ms"] >= 0
+
+
+def test_health_tells_of_vendors_as_they_were_last_found(client, worker, settings):
+    settings.AWS_STORAGE_BUCKET_NAME = "files"
+    gemini = {**settings.PROVIDERS["gemini"], "API_KEY": "k"}
+    settings.PROVIDERS = {**settings.PROVIDERS, "gemini": gemini}
+    ProviderProbe.objects.create(provider="gemini", is_reachable=True, milliseconds=40)
+    ProviderProbe.objects.create(provider="s3_storage", is_reachable=False, detail="does not answer")
+    body = client.get("/health").json()
+    nothing = {"pool_size": None, "pool_free": None}
+    assert body["services"]["gemini_api"] == {"status": "up", "latency_ms": 40, "error": None, **nothing}
+    store = body["services"]["s3_storage"]
+    assert (store["status"], store["error"]) == ("down", "It does not answer.")
+    assert body["status"] == "healthy"
+    ProviderProbe.objects.update(at="2026-01-01T00:00Z")
+    assert client.get("/health").json()["services"]["gemini_api"]["status"] == "degraded"
+
+
+def test_health_says_which_vendors_are_not_set_up(client, worker, settings):
+    settings.AWS_STORAGE_BUCKET_NAME = ""
+    assert client.get("/health").json()["services"]["s3_storage"]["error"] == "Not set up."
 
 
 def test_health_is_degraded_without_a_worker_and_still_answers_200(client):
