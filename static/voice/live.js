@@ -1,9 +1,12 @@
 // The calls in progress: the socket says that something is new, and the server draws the part anew.
-// While there is no socket the part is asked for every few seconds.
+// While there is no socket the part is asked for every few seconds, and now and then while there is one:
+// news may be lost.
 
 const place = document.getElementById("calls");
 const state = document.getElementById("live");
 const POLL_SECONDS = 5;
+const LIVE_POLL_SECONDS = 30;
+let drawn = Date.now();
 let isLive = false;
 let wait = 1000;
 let asking = false;
@@ -19,8 +22,9 @@ async function redraw() {
     try {
       const response = await fetch(place.dataset.part, { headers: { Accept: "text/html" } });
       if (response.ok && !response.redirected) {
-        const drawn = new DOMParser().parseFromString(await response.text(), "text/html");
-        place.replaceChildren(...drawn.body.children);
+        const page = new DOMParser().parseFromString(await response.text(), "text/html");
+        place.replaceChildren(...page.body.children);
+        drawn = Date.now();
       }
     } catch {
       // Away for a moment: the last drawing stays.
@@ -51,6 +55,7 @@ function connect() {
 }
 
 setInterval(() => {
-  if (!isLive && !document.hidden) redraw();
+  const isOld = Date.now() - drawn > LIVE_POLL_SECONDS * 1000;
+  if ((!isLive || isOld) && !document.hidden) redraw();
 }, POLL_SECONDS * 1000);
 connect();

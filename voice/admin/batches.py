@@ -161,10 +161,26 @@ def facts(batch: CallBatch) -> dict[str, Any]:
     }
 
 
+class OfBatchFilter(admin.SimpleListFilter):
+    """The newest batches, and the one that is chosen: there may be thousands."""
+
+    title, parameter_name = _l("call batch"), "batch__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        chosen = uuid_of(request.GET.get(self.parameter_name, ""))
+        newest = CallBatch.objects.order_by("-created_at", "-id").values_list("pk", flat=True)[:20]
+        rows = CallBatch.objects.filter(pk__in=[*newest, *([chosen] if chosen else [])])
+        return [(str(pk), name) for pk, name in rows.order_by("-created_at").values_list("pk", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset.filter(batch=uuid_of(value)) if value else queryset
+
+
 @admin.register(Callee)
 class CalleeAdmin(RecordAdmin):
     list_display = ("contact", "batch", "state_label", "next_at", "called_at", "outcome", "shown_reason")
-    list_filter = (("batch", RelatedDropdownFilter), ("state", ChoicesDropdownFilter))
+    list_filter = (OfBatchFilter, ("state", ChoicesDropdownFilter))
     list_select_related = ("contact", "batch")
     search_fields = ("contact__name",)
     search_help_text = _l("Name")

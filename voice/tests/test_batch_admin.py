@@ -6,9 +6,10 @@ from django.test import Client
 from django.urls import reverse
 
 from config.api.models import AuditEntry
+from config.tests.test_url_guards import JUNK
 from tests.factories import make_campaign
 from voice import batch_lists
-from voice.models import CallBatch, Callee
+from voice.models import CallBatch, Callee, PhoneCall
 from voice.tests.batching import dial, make_batch, make_people, started
 from voice.tests.test_batches import killed_while_asking
 
@@ -79,6 +80,31 @@ def test_staff_decide_about_unknown_calls(operator, twilio, account):
     data = {"action": "leave_it", "_selected_action": [Callee.objects.get().pk]}
     operator.post(at("callee_changelist"), data)
     assert Callee.objects.get().state == "done"
+
+
+def test_the_lists_ask_as_often_for_many_rows_as_for_few(operator, account, django_assert_max_num_queries):
+    many = make_batch(account, make_people(account, 15), name="Many")
+    make_batch(account, name="Few")
+    operator.get(at("callee_changelist"))  # what is looked up once in a process
+    page = f"{at('callee_changelist')}?batch__id__exact={many.pk}&state__exact=waiting"
+    with django_assert_max_num_queries(9):
+        assert operator.get(page).content.count(b"Ada Lovelace") >= 15
+    with django_assert_max_num_queries(7):
+        assert b"Many" in operator.get(at("callbatch_changelist")).content
+    assert operator.get(f"{at('callee_changelist')}?batch__id__exact=x").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["people", "move", "console"])
+def test_no_page_answers_500_to_junk(operator, account, page):
+    batch = make_batch(account, make_people(account, 1))
+    call = PhoneCall.objects.create(account=account, is_test=True, line="in-progress")
+    path = {
+        "people": at("callbatch_people", batch.pk),
+        "move": at("callbatch_move", batch.pk, "start"),
+        "console": reverse("voice-console-turn", args=[call.pk]),
+    }[page]
+    for body, kind in JUNK:
+        assert operator.post(path, body, content_type=kind).status_code < 500, body
 
 
 def test_the_people_of_a_campaign_become_a_draft(operator, account):

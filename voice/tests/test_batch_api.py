@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from config.tests.test_url_guards import JUNK, JUNK_QUERIES
 from crm.models import Contact
 from tests.factories import bearer, make_account, make_campaign, make_contact, make_key
 from voice import calls
@@ -64,6 +65,21 @@ def test_people_that_are_none_are_refused(api, account, body):
 def test_a_batch_that_makes_no_sense_is_refused(api, body):
     assert post(api, PATH, **body).status_code == 400
     assert not CallBatch.objects.exists()
+
+
+def test_no_view_answers_500_to_junk(api, account):
+    (person,) = make_people(account, 1)
+    batch = make_batch(account, [person])
+    one = f"{PATH}/{batch.pk}"
+    decide = f"{one}/people/{Callee.objects.get().pk}/decide"
+    for path in (PATH, f"{one}/people", decide, f"{one}/people/{'9' * 30}/decide"):
+        for body, kind in JUNK:
+            assert api.post(path, body, content_type=kind).status_code < 500, (path, body)
+    for body, kind in JUNK:
+        assert api.patch(one, body, content_type=kind).status_code < 500, body
+    for query in JUNK_QUERIES:
+        for path in (PATH, f"{one}/people"):
+            assert api.get(f"{path}?{query}").status_code < 500, query
 
 
 def test_moves_that_cannot_be_are_conflicts(api, twilio, account):

@@ -16,7 +16,6 @@ from voice.models import CallTurn, PhoneCall
 from voice.scheduling import Heard
 from voice.tests.batching import make_batch, make_people
 from voice.tests.conftest import make_callee, make_slots
-from voice.tests.test_races import at_once
 
 pytestmark = pytest.mark.browser
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
@@ -49,14 +48,9 @@ def talking(account):
         line="in-progress",
         invitation={"candidate": "Ada", "company": "Acme", "position": "Engineer", "zone": "UTC"},
     )
-    elsewhere(lambda: turns.greet(call.pk))
-    elsewhere(lambda: turns.hear(call.pk, 1, Heard("yes")))
+    turns.greet(call.pk)
+    turns.hear(call.pk, 1, Heard("yes"))
     return call
-
-
-def elsewhere(action):
-    """In a thread of its own, as in another process: this one has the browser's event loop."""
-    return at_once(lambda _once: action(), [1])[0]
 
 
 def test_a_turn_appears_while_it_is_watched_and_everybody_can_use_the_page(site, staff, account):
@@ -64,7 +58,7 @@ def test_a_turn_appears_while_it_is_watched_and_everybody_can_use_the_page(site,
     page = staff(viewport=PHONE, color_scheme="dark")
     page.goto(LIVE, wait_until="networkidle")
     expect(page.locator("#live")).to_have_text("Live")
-    elsewhere(lambda: turns.hear(call.pk, 2, Heard(digits="1")))
+    turns.hear(call.pk, 2, Heard(digits="1"))
     expect(page.get_by_text("Pressed 1")).to_be_visible()
     found = Axe().run(page, options=WCAG).response["violations"]
     assert [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found] == []
