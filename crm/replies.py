@@ -183,8 +183,7 @@ def utf16_length(text: str) -> int:
 
 def stop(conversation_id: UUID | str) -> bool:
     """Ends the reply being written in a talk; what was said stays. False when none is written here."""
-    running = running_in(conversation_id)
-    if running is None:
+    if (running := running_in(conversation_id)) is None:
         return False
     halt(running)
     return True
