@@ -163,8 +163,11 @@ def _keep(part: Part, summary: str, facts: Sequence[tuple[Message, str]]) -> boo
     own = MemoryFact.objects.filter(contact=chat.contact, persona=chat.persona)
     known = {text.casefold() for text in own.values_list("text", flat=True)}
     new: dict[str, MemoryFact] = {}
+    # A message may have been edited while it was read.
+    told = Message.objects.filter(pk__in=[message.pk for message, _text in facts])
+    now = dict(told.values_list("pk", "text"))
     for message, text in facts:
-        if text.casefold() not in known:
+        if text.casefold() not in known and now.get(message.pk) == message.text:
             fact = MemoryFact(contact=chat.contact, persona=chat.persona, message=message, text=text)
             new.setdefault(text.casefold(), fact)
     MemoryFact.objects.bulk_create(new.values())

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -20,6 +21,8 @@ from config.logs import redact
 
 API_VERSION = "1.0.0"  # of the documented APIs; the product's own version is settings.VERSION
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{3,63}")
+# The persona API's, whose answers carry two more headers as its makers wrote them.
+PERSONA_PATHS = ("/api/v1/chat/", "/api/v2/chat/", "/api/v1/influencers", "/api/v1/media/")
 # Asked every few seconds by probes and once per asset by browsers: their successes are not news.
 QUIET_PATHS = ("/live", "/ready", "/static/")
 
@@ -131,6 +134,13 @@ def facts_for(request: HttpRequest) -> RequestFacts:
     return RequestFacts(request_id=given if sane else f"req_{secrets.token_hex(8)}")
 
 
+def persona_headers(request: HttpRequest) -> dict[str, str]:
+    """`X-Correlation-ID` is the caller's own, where it sends one that a log can hold."""
+    given = request.META.get("HTTP_X_CORRELATION_ID", "")
+    known = given if SANE_REQUEST_ID.fullmatch(given) else str(uuid4())
+    return {"X-API-Version": "v1", "X-Correlation-ID": known}
+
+
 class RequestMetadataMiddleware:
     """Runs in the caller's own context, sync or async: no thread hop on the hot path."""
 
@@ -165,7 +175,8 @@ class RequestMetadataMiddleware:
         self, request: HttpRequest, response: HttpResponseBase, facts: RequestFacts
     ) -> HttpResponseBase:
         response.headers["X-Request-ID"] = facts.request_id
-        for name, value in facts.headers.items():
+        more = persona_headers(request) if request.path.startswith(PERSONA_PATHS) else {}
+        for name, value in (facts.headers | more).items():
             response.headers.setdefault(name, value)
         quiet = response.status_code < 400 and request.path.startswith(QUIET_PATHS)
         if not quiet and logger.isEnabledFor(logging.INFO):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from config.api.threads import in_database
-from crm import erasure, rewriting, turns
+from crm import erasure, remembering, rewriting, turns
 from crm.models import Conversation, MemoryFact, Message, MessageVersion
 from crm.personal_data import collect
 from crm.tests.media_samples import wav
@@ -284,3 +284,33 @@ async def test_what_was_said_before_is_in_the_export_and_goes_with_the_person(al
         return [row["text"] for row in exported], MessageVersion.objects.count()
 
     assert await in_database(forgotten) == (["How do I begin?", "With rye flour."], 0)
+
+
+async def test_words_that_were_edited_while_they_were_read_are_not_remembered(alice, server):
+    chat, _, _ = await asked(alice, "I live in Gdańsk.")
+
+    def read():
+        conversation = Conversation.objects.select_related("contact", "persona").get(pk=chat)
+        message = Message.objects.get(author="person")
+        part = remembering.Part(conversation, 0, (message,))
+        Message.objects.filter(author="person").update(text="I live in Łódź.")
+        return remembering._keep(part, "", [(message, "Lives in Gdańsk.")])
+
+    assert await in_database(read)
+    assert not await MemoryFact.objects.aexists()
+
+
+async def test_while_an_answer_is_written_nothing_else_is_said_anew(alice, server):
+    chat, question, answer = await asked(alice)
+    await Message.objects.filter(reply_to__isnull=False).aupdate(state="streaming")
+    assert (await regenerate(alice, chat, answer)).status_code == 409
+    assert (await edit(alice, chat, question, "Other words")).status_code == 409
+
+
+async def test_answers_carry_the_headers_of_the_persona_api(alice, server):
+    chat, _, answer = await asked(alice)
+    told = await regenerate(alice, chat, answer, **{"X-Correlation-ID": "trace-1"})
+    assert (told.headers["X-API-Version"], told.headers["X-Correlation-ID"]) == ("v1", "trace-1")
+    made = await regenerate(alice, chat, answer, **{"X-Correlation-ID": "a b\tc"})
+    assert len(made.headers["X-Correlation-ID"]) == 36
+    assert "X-API-Version" not in (await alice.client.get("/live")).headers
