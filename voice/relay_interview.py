@@ -118,7 +118,9 @@ class InterviewTalk:
     async def _open(self, intent: Intent) -> None:
         if intent == "confirm":
             self.agreed = True
-            await self._tell(await in_database(relay_work.agree, self.relayed))
+            note = await in_database(relay_work.agree, self.relayed)
+            if note is not None:
+                await self._tell(note)
             await self._take_up(self.words["begin"])
         elif intent in ("stop_calling", "wrong_person"):
             await self._never_again(intent)
@@ -141,7 +143,7 @@ class InterviewTalk:
         now = await in_database(relay_work.standing, self.relayed.conversation_id)
         self.choices = now.choices
         if not now.is_open:
-            await self._end("interviewed")
+            await self._ended_elsewhere()
         elif now.unanswered is not None:
             self._speak(now.unanswered, before=before)
         else:
@@ -158,7 +160,7 @@ class InterviewTalk:
         try:
             message, turn = await in_database(relay_work.take, self.relayed.conversation_id, words)
         except talk.TalkClosed:
-            await self._end("interviewed")
+            await self._ended_elsewhere()
             return
         except talk.TalkError:  # the page is being answered at this moment
             await self._say(self.words["say_again"])
@@ -255,10 +257,17 @@ class InterviewTalk:
         await in_database(relay_work.settle, self.relayed.call_id, "interviewed")
         self.line.finish("interviewed")
 
+    async def _ended_elsewhere(self) -> None:
+        """On its page; nobody has said goodbye on the phone."""
+        await self._say(self.words["after_dial"])
+        await self._close()
+
     async def _unspoken(self, why: str) -> None:
         """No reply is due: the talk has ended, or staff answer, in writing."""
-        if why in ("closed", "silent"):
-            await self._end("interviewed" if why == "closed" else "left_open")
+        if why == "closed":
+            await self._ended_elsewhere()
+        elif why == "silent":
+            await self._end("left_open")
 
     # --- interruptions --------------------------------------------------------------------------
 

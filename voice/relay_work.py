@@ -106,13 +106,18 @@ def cut_turn(call_id: UUID, number: int, heard: str) -> bool:
 # --- a written talk -----------------------------------------------------------------------------
 
 
-def agree(relayed: Relayed) -> int:
-    """The person wants to go on by phone. Noted in the call, and in the talk for its page: the note's seq."""
+def agree(relayed: Relayed) -> int | None:
+    """The person wants to go on by phone. Noted in the call, and in the talk for its page: the note's seq.
+
+    None where the talk has ended meanwhile.
+    """
     with transaction.atomic():
         call = PhoneCall.objects.select_for_update().get(pk=relayed.call_id)
         call.talk = {**call.talk, "agreed": timezone.now().isoformat()}
         call.save(update_fields=["talk"])
         conversation = _conversation(relayed.conversation_id)
+        if not conversation.is_open:
+            return None
         with translation.override(relayed.language):
             words = _("This interview goes on by phone.")
         return int(talk.say(conversation, words, author=Message.Author.SYSTEM, act=ON_PHONE).seq)

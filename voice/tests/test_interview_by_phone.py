@@ -3,11 +3,13 @@
 import asyncio
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from config.api.threads import in_database
 from crm import consent, replies
-from crm.models import Consent, Message, Suppression, TimelineEntry
+from crm.models import Consent, Conversation, Message, Suppression, TimelineEntry
 from interviews import starting
 from interviews.models import Interview
 from interviews.tests.holding import ANSWERS, invite
@@ -565,6 +567,42 @@ async def test_staff_who_took_the_talk_over_answer_in_writing(relayed, django_us
         await in_database(taken_over)
         await session.prompt(ANSWERS[0])
         assert (await session.until_end())["reason"] == "left_open"
+
+
+@pytest.mark.parametrize("is_agreed", [True, False])
+async def test_a_talk_that_was_ended_on_its_page_says_goodbye(relayed, is_agreed):
+    guest, phone = await in_database(rung, relayed)
+    async with await phone.session() as session:
+        if is_agreed:
+            await agreed(session)
+        else:
+            await session.set_up()
+            await session.spoken()
+
+        def stopped():
+            guest.client.post(f"{guest.page}/send", {"act": "stop"})
+            assert not Conversation.objects.get(pk=guest.interview.conversation_id).is_open
+
+        await in_database(stopped)
+        await session.prompt("Yes, I am here.")
+        assert await session.spoken() == "Thank you. Goodbye."
+        await session.agent_is_silent()
+        assert (await session.until_end())["reason"] == "interviewed"
+
+
+def test_a_page_asks_one_thing_of_the_phone_however_many_calls_there_were(relayed, settings):
+    guest = Guest()
+    with CaptureQueriesContext(connection) as before:
+        guest.shown()
+    guest.asks()
+    PhoneCall.objects.update(status="failed")
+    guest.asks()
+    with CaptureQueriesContext(connection) as after:
+        guest.shown()
+    settings.VOICE_TALK = "gather"
+    with CaptureQueriesContext(connection) as without:
+        guest.shown()
+    assert len(before) == len(after) == len(without) + 1
 
 
 async def test_who_asks_for_a_human_is_connected_when_there_is_one(relayed, settings):
