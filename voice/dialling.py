@@ -44,7 +44,9 @@ def dial(batch_id: UUID, *, seconds: float) -> bool:
     settle_open(batch, now=timezone.now())
     if batch.state == CallBatch.State.CANCELLED:  # a call that went on then is followed by none
         batches.drop_waiting(batch.pk)
-    if batch.state != CallBatch.State.RUNNING or _paused(batch, _keeps_from_calling(batch)):
+    if batch.state != CallBatch.State.RUNNING or batches.finish(batch.pk):
+        return False
+    if _paused(batch, _keeps_from_calling(batch)):
         return False
     while True:
         if _paused(batch, _failures_in_a_row(batch)):

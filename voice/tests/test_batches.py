@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from crm import consent
 from tests.fakes.twilio_server import Behaviour, Fault
-from voice import audience, batches, calls, dialling, tasks
+from voice import audience, batches, booking, calls, dialling, tasks
 from voice.models import CallBatch, Callee, PhoneCall, TimeSlot
 from voice.tests.batching import dial, figures, make_batch, make_people, started, states
-from voice.tests.conftest import make_callee
+from voice.tests.conftest import make_callee, make_slots
 from voice.tests.test_races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -228,6 +228,16 @@ def test_nobody_is_called_while_no_time_is_on_offer(twilio, account):
         "paused",
         "No time is on offer. Add time slots, then resume.",
     )
+
+
+def test_a_batch_whose_last_call_took_the_last_time_is_finished(twilio, account):
+    (slot,) = make_slots(account, 1)
+    batch = make_batch(account, make_people(account, 1))
+    batches.start(batch)
+    booking.book(PhoneCall.objects.get(), str(slot.pk))
+    end()
+    batch.refresh_from_db()
+    assert batch.state == "finished"
 
 
 def test_the_sweep_goes_on_with_what_a_lost_wake_up_left(twilio, account):

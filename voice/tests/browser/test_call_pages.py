@@ -1,20 +1,15 @@
 """Pages of calls in a real browser: one of them by axe, the live view live, the console without scripts."""
 
-import os
-from pathlib import Path
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import reverse
 from playwright.sync_api import expect
 
 from tests.browser.fixtures import DESKTOP, PHONE
 from voice import turns
 from voice.models import CallTurn, PhoneCall
 from voice.scheduling import Heard
-from voice.tests.batching import make_batch, make_people
 from voice.tests.conftest import make_callee, make_slots
 
 pytestmark = pytest.mark.browser
@@ -79,23 +74,3 @@ def test_the_console_works_without_javascript(site, staff, account):
     expect(page.get_by_text("The call is over.")).to_be_visible()
     assert PhoneCall.objects.get().outcome == "booked"
     assert CallTurn.objects.count() == 4
-
-
-@pytest.mark.skipif("RAPPORT_LOOK" not in os.environ, reason="for eyes: RAPPORT_LOOK=<folder>")
-def test_every_page_is_photographed(site, staff, account):
-    call, folder = talking(account), Path(os.environ["RAPPORT_LOOK"])
-    batch = make_batch(account, make_people(account, 3), state="paused", state_reason="Lunch.")
-    pages = {
-        "live": LIVE,
-        "begin": CONSOLE,
-        "call": reverse("admin:voice_phonecall_change", args=[call.pk]),
-        "calls": reverse("admin:voice_phonecall_changelist"),
-        "figures": "/admin/voice/phonecall/figures/",
-        "batch": reverse("admin:voice_callbatch_change", args=[batch.pk]),
-        "people": reverse("admin:voice_callbatch_people", args=[batch.pk]),
-    }
-    for size, scheme in ((PHONE, "dark"), (DESKTOP, "light")):
-        page = staff(viewport=size, color_scheme=scheme)
-        for name, address in pages.items():
-            page.goto(address, wait_until="networkidle")
-            page.screenshot(path=folder / f"{name}-{size['width']}.png", full_page=True)
