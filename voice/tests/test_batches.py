@@ -303,9 +303,9 @@ def test_the_preview_asks_as_often_for_many_people_as_for_few(account, django_as
     few, many = make_batch(account, make_people(account, 2)), make_batch(account)
     for person in make_people_beyond(account, 20):
         Callee.objects.create(batch=many, contact=person)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert audience.audience_of(few).will_be_called == 2
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert audience.audience_of(many).will_be_called == 20
 
 

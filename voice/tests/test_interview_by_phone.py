@@ -625,7 +625,7 @@ async def test_what_is_kept_goes_with_the_talk(relayed):
         from crm import erasure
 
         asked = erasure.request(
-            guest.interview.contact, continues=guest.interview.conversation, requested_by="the person"
+            guest.interview.contact, conversation=guest.interview.conversation, requested_by="the person"
         )
         erasure.run(asked.pk)
         assert not PhoneCall.objects.exists()
