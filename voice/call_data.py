@@ -41,7 +41,7 @@ def _call(call: PhoneCall) -> dict[str, Any]:
 def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, int]:
     """Safe to repeat. With a conversation: the call that it is the transcript of, if it is one's."""
     if conversation_id is not None:
-        theirs = PhoneCall.objects.filter(contact=contact, conversation=conversation_id)
+        theirs = PhoneCall.objects.filter(contact=contact, transcript=conversation_id)
         turns = CallTurn.objects.filter(call__in=theirs).delete()[0]
         return {"phone_calls": theirs.delete()[1].get("voice.PhoneCall", 0), "call_turns": turns}
     with transaction.atomic():
