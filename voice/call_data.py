@@ -42,7 +42,7 @@ def _call(call: PhoneCall) -> dict[str, Any]:
 def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, int]:
     """Safe to repeat. Of one talk: the call that it is the transcript of, and those by which it went on."""
     if conversation_id is not None:
-        of_it = Q(conversation=conversation_id) | Q(continues=conversation_id)
+        of_it = Q(transcript=conversation_id) | Q(continues=conversation_id)
         theirs = PhoneCall.objects.filter(of_it, contact=contact)
         turns = CallTurn.objects.filter(call__in=theirs).delete()[0]
         return {"phone_calls": theirs.delete()[1].get("voice.PhoneCall", 0), "call_turns": turns}

@@ -328,10 +328,10 @@ def _end(call: PhoneCall) -> None:
         return
     has_talk = call.turns.exists()
     due = {
-        "conversation_is_due": has_talk,
+        "transcript_is_due": has_talk,
         "price_due_at": prices.first_look(call.ended_at or timezone.now()),
     }
-    PhoneCall.objects.filter(pk=call.pk).update(**(due if call.sid else {"conversation_is_due": has_talk}))
+    PhoneCall.objects.filter(pk=call.pk).update(**(due if call.sid else {"transcript_is_due": has_talk}))
     if has_talk:
         kept_talks.wake(call.pk)
     timeline.write(

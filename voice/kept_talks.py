@@ -17,7 +17,7 @@ PERSON, PERSONA = Message.Author.PERSON, Message.Author.PERSONA
 
 def due(*, limit: int = 50) -> list[Any]:
     """Calls whose talk is not kept yet, as a worker that was killed leaves them."""
-    rows = PhoneCall.objects.filter(conversation_is_due=True)
+    rows = PhoneCall.objects.filter(transcript_is_due=True)
     return list(rows.order_by("ended_at").values_list("pk", flat=True)[:limit])
 
 
@@ -30,7 +30,7 @@ def wake(call_id: Any) -> None:
 def keep(call_id: Any) -> Conversation | None:
     """Writes the conversation with its messages. None when there is nothing to keep, or it is kept."""
     with transaction.atomic():
-        rows = PhoneCall.objects.select_for_update(of=("self",)).filter(pk=call_id, conversation_is_due=True)
+        rows = PhoneCall.objects.select_for_update(of=("self",)).filter(pk=call_id, transcript_is_due=True)
         call = rows.select_related("contact").first()
         if call is None:
             return None
@@ -47,7 +47,7 @@ def keep(call_id: Any) -> Conversation | None:
             )
             for number, (author, text, at) in enumerate(spoken, start=1)
         )
-        PhoneCall.objects.filter(pk=call.pk).update(conversation=conversation, conversation_is_due=False)
+        PhoneCall.objects.filter(pk=call.pk).update(transcript=conversation, transcript_is_due=False)
     return conversation
 
 

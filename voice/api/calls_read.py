@@ -163,8 +163,8 @@ class CallDetail(APIView):
             )
             TimelineEntry.objects.filter(contact=call.contact_id, ref__id=str(call.pk)).delete()
             call.delete()
-            if call.conversation_id is not None:
-                Conversation.objects.filter(pk=call.conversation_id).delete()
+            if call.transcript_id is not None:
+                Conversation.objects.filter(pk=call.transcript_id).delete()
         return private({"message": "Conversation deleted successfully"})
 
 

@@ -33,12 +33,12 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='phonecall',
-            name='conversation',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='phone_call', to='crm.conversation'),
+            name='transcript',
+            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='transcript_of', to='crm.conversation'),
         ),
         migrations.AddField(
             model_name='phonecall',
-            name='conversation_is_due',
+            name='transcript_is_due',
             field=models.BooleanField(db_default=False, default=False, editable=False),
         ),
         migrations.AddField(
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='phonecall',
-            index=models.Index(condition=models.Q(('conversation_is_due', True)), fields=['ended_at'], name='call_to_keep'),
+            index=models.Index(condition=models.Q(('transcript_is_due', True)), fields=['ended_at'], name='call_to_keep'),
         ),
         migrations.AddIndex(
             model_name='phonecall',

@@ -125,10 +125,10 @@ class PhoneCall(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     duration_seconds = models.PositiveIntegerField(null=True, blank=True)
     # What was said, as a conversation of the person's: due when the line is down, and then made once.
-    conversation = models.OneToOneField(
-        Conversation, null=True, blank=True, on_delete=models.SET_NULL, related_name="phone_call"
+    transcript = models.OneToOneField(
+        Conversation, null=True, blank=True, on_delete=models.SET_NULL, related_name="transcript_of"
     )
-    conversation_is_due = models.BooleanField(default=False, db_default=False, editable=False)
+    transcript_is_due = models.BooleanField(default=False, db_default=False, editable=False)
     # What Twilio took for it, when it says so; `price_due_at` is when it is asked next.
     price = models.DecimalField(max_digits=12, decimal_places=5, null=True, blank=True)
     price_unit = models.CharField(max_length=3, blank=True, db_default="")
@@ -153,7 +153,7 @@ class PhoneCall(models.Model):
             # calls in progress; also the sweep, for those whose end was not reported
             models.Index(fields=["started_at"], condition=Q(ended_at__isnull=True), name="call_open"),
             # talks to keep, and prices to ask for
-            models.Index(fields=["ended_at"], condition=Q(conversation_is_due=True), name="call_to_keep"),
+            models.Index(fields=["ended_at"], condition=Q(transcript_is_due=True), name="call_to_keep"),
             models.Index(
                 fields=["price_due_at"], condition=Q(price_due_at__isnull=False), name="call_to_price"
             ),

@@ -27,7 +27,7 @@ def test_turns_become_messages_when_the_line_is_down(talked):
     assert not Conversation.objects.exists()
     talked.hang_up()
     call = PhoneCall.objects.get()
-    conversation = call.conversation
+    conversation = call.transcript
     assert (conversation.channel, conversation.state, conversation.close_reason) == (
         "phone",
         "closed",
@@ -50,7 +50,7 @@ def test_it_is_kept_once_however_often_it_is_asked_for(talked):
     talked.report("completed", CallDuration="42")
     call = PhoneCall.objects.get()
     assert kept_talks.keep(call.pk) is None
-    PhoneCall.objects.update(conversation=None, conversation_is_due=True)
+    PhoneCall.objects.update(transcript=None, transcript_is_due=True)
     Conversation.objects.all().delete()
     kept = at_once(lambda _number: kept_talks.keep(call.pk), range(4))
     assert len([one for one in kept if one]) == 1
@@ -59,7 +59,7 @@ def test_it_is_kept_once_however_often_it_is_asked_for(talked):
 
 def test_the_sweep_keeps_what_a_killed_worker_left(talked):
     talked.hang_up()
-    PhoneCall.objects.update(conversation=None, conversation_is_due=True)
+    PhoneCall.objects.update(transcript=None, transcript_is_due=True)
     Conversation.objects.all().delete()
     tasks.sweep()
     assert Conversation.objects.count() == 1
@@ -76,7 +76,7 @@ def test_a_talk_whose_end_was_never_reported_is_kept_in_the_end(talked, twilio):
     PhoneCall.objects.update(started_at=datetime(2026, 1, 1, tzinfo=UTC))
     twilio.calls[talked.sid] |= {"status": "completed", "duration": "33"}
     tasks.sweep()
-    assert PhoneCall.objects.get().conversation is not None
+    assert PhoneCall.objects.get().transcript is not None
 
 
 def test_deleting_a_call_deletes_what_was_said(talked, api):
@@ -89,5 +89,5 @@ def test_deleting_a_call_deletes_what_was_said(talked, api):
 def test_erasing_the_conversation_erases_the_call(talked):
     talked.hang_up()
     call = PhoneCall.objects.get()
-    personal_data.erase(call.contact, conversation_id=call.conversation_id)
+    personal_data.erase(call.contact, conversation_id=call.transcript_id)
     assert not PhoneCall.objects.exists()
