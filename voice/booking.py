@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.api.models import Account
+from config.api.prepared import PreparedValues, given
 from config.api.zones import first_zone
 from crm import timeline
 from crm.contacts import uuid_of
@@ -28,10 +29,20 @@ class SlotTaken(Exception):  # noqa: N818
     """Somebody else has this time now, or it is not offered any more."""
 
 
+_open_slots = PreparedValues(
+    lambda: (
+        TimeSlot.objects.filter(account_id=given(TimeSlot, "account"))
+        .open(at=given(TimeSlot, "starts_at"))
+        .order_by("starts_at", "id")
+        .values_list("id", "starts_at", "ends_at")[:MOST_OFFERED]
+    )
+)
+
+
 def slots_of(account: Account, *, at: datetime | None = None) -> list[Slot]:
     """What can be offered now, the earliest first."""
-    rows = TimeSlot.objects.for_account(account).open(at=at).order_by("starts_at", "id")
-    return [Slot(str(row.pk), row.starts_at, row.ends_at) for row in rows[:MOST_OFFERED]]
+    found = _open_slots(account=account.pk, starts_at=at or timezone.now())
+    return [Slot(str(key), starts_at, ends_at) for key, starts_at, ends_at in found]
 
 
 def agree(call: PhoneCall, slot_id: str) -> TimeSlot:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.api.addresses import is_loopback
+from config.api.prepared import PreparedRows, given
 from crm import consent, talk, timeline, watching
 from crm.contacts import email_of, uuid_of
 from crm.models import Contact, Conversation, Message, TimelineEntry
@@ -236,13 +237,15 @@ def stale(*, now: datetime) -> list[PhoneCall]:
     return list(rows.order_by("started_at")[:20])
 
 
+_by_key = PreparedRows(lambda: PhoneCall.objects.filter(pk=given(PhoneCall, "id")).order_by())
+
+
 def call_of(form: Any, query: Any) -> PhoneCall | None:
     """Whom a webhook is about: by our id in its address, else by the sid, which is noted where it is new."""
     sid, key = str(form.get("CallSid", ""))[:64], uuid_of(query.get("call", ""))
     if not sid:
         return None
-    found = PhoneCall.objects.filter(Q(pk=key) if key else Q(sid=sid)).select_related("contact__account")
-    call = found.first()
+    call = _by_key.first(id=key) if key else PhoneCall.objects.filter(sid=sid).first()
     if call is None or call.sid not in (None, sid):
         return None
     if call.sid is None:

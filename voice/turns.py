@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.api.models import Account
+from config.api.prepared import PreparedInsert, PreparedRows, PreparedUpdate, given
 from crm import consent
 from crm.models import Suppression
 from crm.models.consent import Purpose
@@ -140,8 +141,22 @@ def _language(call: PhoneCall | None) -> str:
     return str(call.invitation.get("language", "en")) if call else "en"
 
 
+_held = PreparedRows(
+    lambda: (
+        PhoneCall.objects.filter(pk=given(PhoneCall, "id"))
+        .select_related("account")
+        .select_for_update(of=("self",))
+        .order_by()
+    )
+)
+
+
 def _locked(call_id: Any) -> PhoneCall:
-    return PhoneCall.objects.select_for_update().get(pk=call_id)
+    """In a transaction. Raises PhoneCall.DoesNotExist."""
+    call = _held.first(id=call_id)
+    if call is None:
+        raise PhoneCall.DoesNotExist
+    return call
 
 
 def is_on(call: PhoneCall) -> bool:
@@ -164,13 +179,23 @@ def _invitation(call: PhoneCall) -> Invitation:
     )
 
 
+MOVED = ("talk", "turn_count", "outcome", "status", "confirmed_slot")
+_keep_turn = PreparedInsert(CallTurn)
+_move_on = PreparedUpdate(
+    lambda: (
+        PhoneCall.objects.filter(pk=given(PhoneCall, "id")),
+        {name: given(PhoneCall, name) for name in MOVED},
+    )
+)
+
+
 def _take(call: PhoneCall, number: int, heard: Heard, move: Move, *, at: datetime) -> str:
     """Does what the move asks for, and keeps the turn."""
     move = _booked(call, move, at=at) if move.book else move
     if move.outcome in NOT_AGAIN:
         never_call(call, move.outcome)
     twiml = _twiml(call, number, move)
-    CallTurn.objects.create(
+    turn = CallTurn(
         call=call,
         number=number,
         words=heard.words,
@@ -182,13 +207,14 @@ def _take(call: PhoneCall, number: int, heard: Heard, move: Move, *, at: datetim
         why=move.why[:300],
         at=at,
     )
+    _keep_turn(turn)
     call.talk, call.turn_count = move.talk.to_json(), number
     if not move.listens:
         call.outcome = move.outcome or "given_up"
         call.status = Status.COMPLETED if call.confirmed_slot else Status.FAILED
         if call.outcome == "voicemail":
             retry_rules.plan(call, call.outcome, now=at)
-    call.save(update_fields=["talk", "turn_count", "outcome", "status", "confirmed_slot"])
+    _move_on(id=call.pk, **{name: getattr(call, name) for name in MOVED})
     news.tell(call.pk)
     return twiml
 
