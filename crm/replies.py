@@ -93,6 +93,8 @@ class Running:
     elsewhere: bool = False
     readers: set[asyncio.Event] = field(default_factory=set)
     task: asyncio.Task[None] | None = None
+    # Its end is known. The task goes on a little: it tells watchers, and waits for the count of tokens.
+    over: asyncio.Event = field(default_factory=asyncio.Event)
     words: asyncio.Task[Done] | None = None
     # The provider's stream, closed when the reply is stored: its count of tokens need not be waited for.
     close_words: Callable[[], Awaitable[None]] | None = None
@@ -100,6 +102,8 @@ class Running:
     def wake(self) -> None:
         for reader in self.readers:
             reader.set()
+        if self.end is not None or self.elsewhere:
+            self.over.set()
 
 
 # By message, per event loop: tests and the worker have loops that come and go.
@@ -126,6 +130,7 @@ def ensure_reply(message_id: int, turn: Turn | None = None) -> Running:
 
 
 def _forget(key: tuple[int, int], running: Running, _task: "asyncio.Task[None]") -> None:
+    running.over.set()  # also of a task that was cancelled before it began
     if _running.get(key) is running:
         del _running[key]
 

@@ -195,8 +195,7 @@ async def _answer(received: Received, asked: Asked, caller: Caller) -> dict[str,
 async def ended(message_id: int) -> replies.ReplyEvent | None:
     """How the reply of a message ended. Woken once, not at every word."""
     running = replies.ensure_reply(message_id)
-    if running.task is not None:
-        await asyncio.wait({running.task})
+    await running.over.wait()
     if running.end is not None:
         return running.end
     last: replies.ReplyEvent | None = None

@@ -9,7 +9,7 @@ from config.api.threads import in_database
 from crm import agents_chat, turns
 from crm.models import Conversation, Message
 from crm.tests.chatting import Caller, shelf
-from personas import budget
+from personas import budget, usage
 from personas.breaker import breaker
 from personas.models import Persona
 from tests.fakes.openai_server import Behaviour, Fault, OpenAIServer
@@ -277,6 +277,11 @@ async def test_a_reader_who_leaves_the_stream_stops_nothing(caller, server):
     assert again["response"] == "It takes fourteen days."
 
 
+async def usage_is_written():
+    """The answer does not wait for it, and a process that forgot its own calls reads the rows."""
+    await usage._ledgers[asyncio.get_running_loop()]._writing
+
+
 async def test_a_budget_that_is_used_up_is_said_clearly_and_asks_no_model(caller, server):
     def use_up():
         from personas.models import Budget
@@ -285,6 +290,7 @@ async def test_a_budget_that_is_used_up_is_said_clearly_and_asks_no_model(caller
         budget.forget()
 
     await caller.say(REFUND)
+    await usage_is_written()
     await in_database(use_up)
     asked = len(server.requests)
     response = await caller.say(REFUND, client_message_id="m1")

@@ -11,7 +11,7 @@ from config.api.threads import in_database
 from crm import persona_messages, talk
 from crm.models import Conversation, Message
 from crm.tests.persona_chatting import CHATS, GREETING, Talker, make_influencer
-from personas import budget
+from personas import budget, speaking
 from personas.breaker import breaker
 from personas.models import Persona
 from tests.fakes.openai_server import Behaviour, Fault, OpenAIServer
@@ -86,6 +86,23 @@ async def test_both_messages_have_every_documented_field(alice, server):
     assert (asked["token_count"], said["token_count"]) == (None, 5)
     assert (said["status"], said["is_read"], asked["is_read"]) == ("delivered", False, False)
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_an_answer_does_not_wait_until_its_tokens_are_counted(alice, server, monkeypatch):
+    answered, waited = asyncio.Event(), asyncio.Event()
+
+    async def held_up(counting):
+        await answered.wait()
+        await counting
+        waited.set()
+
+    monkeypatch.setattr(speaking, "wait_for", held_up)
+    chat = await begun(alice)
+    async with asyncio.timeout(60):
+        answer = await alice.say(chat)
+        answered.set()
+        await waited.wait()
+    assert answer.status_code == 200
 
 
 async def test_the_model_knows_who_it_is_and_what_was_said(alice, server):
