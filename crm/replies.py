@@ -15,11 +15,10 @@ from typing import Any, TypeAlias, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from django.utils.translation import gettext as _
-
 from config.api.threads import in_database
 from crm import moderation, persona_news, turns, watching
 from crm.deciding import Decision, decide
+from crm.failure_words import words_for
 from crm.heartbeats import Heartbeats
 from crm.recognising import Recognition
 from crm.sanitising import Sieve
@@ -373,19 +372,6 @@ async def _tell_watchers(running: Running, turn: Turn) -> None:
 def _failed(turn: Turn, code: str, *, retryable: bool | None = None) -> Failed:
     again = code in RETRYABLE_CODES or code == "timeout" if retryable is None else retryable
     return Failed(turn.reply_seq, turn.message.seq, code, words_for(code), again)
-
-
-def words_for(code: str) -> str:
-    """What the page says of a failure. A vendor's own words are for staff, in the log."""
-    if code in ("rate_limited", "unavailable", "refused_connection", "timeout"):
-        return _("The interviewer is busy right now. Your message is kept; please try again.")
-    if code == "budget_exhausted":
-        return _("The assistant has answered as much as it may today. Your message is kept; try tomorrow.")
-    if code == "content_filter":
-        return _("No answer could be written to this message. Please put it in other words.")
-    if code == "stopped":
-        return _("Stopped before the first word. Your message is kept.")
-    return _("The answer could not be written. Your message is kept; please try again.")
 
 
 async def _ended_elsewhere(message_id: int) -> ReplyEvent:

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import action
 
-from crm import filling, replies, talk, trying_out
+from crm import filling, talk, trying_out
+from crm.failure_words import words_for
 from crm.models import Message
 from crm.try_out_page import page_address
 from knowledge.models import Collection
@@ -97,7 +98,7 @@ def _talk(request: HttpRequest, persona: Persona) -> dict[str, Any]:
         "greeting": filling.greeting_for(tried, None) if conversation is None else "",
         "has_draft": drafts.draft_of(persona) is not None,
         "is_written": last is not None and last.state == Message.State.STREAMING,
-        "failed": replies.words_for(last.error_code) if failed and last is not None else "",
+        "failed": words_for(last.error_code) if failed and last is not None else "",
         "retry": last.reply_to if failed and last is not None else None,
         "offline": not speaking.has_model(tried),
         "fresh_id": uuid4().hex,
