@@ -197,7 +197,7 @@ def history(conversation: Conversation) -> "QuerySet[Message]":
 def with_files(messages: "Iterable[Message]") -> list[Message]:
     """The same messages, their files read in one query.
 
-    A text has none. Django would make a queryset for each all the same: two fifths of what a page costs.
+    A text has none. Django would make a queryset for each all the same: a third of the calls of a page.
     """
     found = list(messages)
     prefetch_related_objects([one for one in found if one.type != Message.Type.TEXT], "media")
