@@ -187,7 +187,8 @@ def utf16_length(text: str) -> int:
 
 def stop(conversation_id: UUID | str) -> bool:
     """Ends the reply being written in a talk; what was said stays. False when none is written here."""
-    if (running := running_in(conversation_id)) is None:
+    running = running_in(conversation_id)
+    if running is None or running.end is not None:  # it is whole; its tokens are still being counted
         return False
     halt(running)
     return True
