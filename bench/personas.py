@@ -37,6 +37,7 @@ from bench.chat import (
     part,
     probe,
     provider_of,
+    slow_targets,
     targets_of,
     watch,
 )
@@ -240,22 +241,7 @@ def show_slow(found: dict, beaten: dict, *, callers: int) -> bool:
     )
     ratio("sends a second", ours.per_second, beaten["ours"].per_second, of="the view that waits")
     print(f"  processor of the web process a send: {processor_of(busy, ours)}\n")
-    added, live = part(ours.whole, 0.95) - part(direct.whole, 0.95), part(busy.whole, 0.99)
-    threads, links = max(busy.threads), max(busy.connections)
-    return targets_of(
-        [
-            ("added to the provider's time, p95", ms(added), "< 300 ms", added < 300),
-            (
-                "/live p99 beside them",
-                f"{ms(live)} (idle {ms(part(idle.whole, 0.99))})",
-                "< 250 ms",
-                live < 250,
-            ),
-            ("threads of the web process", f"{threads} (idle {max(idle.threads)})", "< 64", threads < 64),
-            ("connections to the database", f"{links} (idle {max(idle.connections)})", "< 32", links < 32),
-            ("failed sends", str(len(ours.failures)), "0", not ours.failures),
-        ]
-    )
+    return slow_targets(ours, direct, busy, idle, called="sends")
 
 
 def show_quick(found: dict, *, callers: int) -> bool:
