@@ -41,6 +41,7 @@ MODEL_BOUND = (
     r"/knowledge/ask/stream",
     r"/twilio-process",  # may ask a model what somebody meant
     rf"/voice/console/{UUID}/turn",  # may ask, too
+    r"/api/v1/webhook/conversation",  # those who come at the same time are stored together
     r"/upload_docs",  # waits for the readers of what was uploaded
 )
 # A probe asks whether the process is there: it does not queue for a thread behind those who ask for more.

@@ -4,14 +4,15 @@ from django.urls import URLPattern, URLResolver, path
 
 from voice import console, pages, twilio_webhooks
 from voice.api import batch_moves, batch_people, batches, calls, calls_read
-from voice.api.webhooks import ConversationWebhook, ElevenLabsWebhook
+from voice.api.webhooks import ConversationWebhook, ElevenLabsWebhook, conversation_webhook
 from voice.api.webhooks_conversations import ReceivedConversationDetail, ReceivedConversations
 
-# A plain async view; the schema is drawn from this description of it.
+# Plain async views; the schema is drawn from these descriptions of them.
+conversation_webhook.__dict__.update(cls=ConversationWebhook, initkwargs={})
 twilio_webhooks.twilio_process.__dict__.update(cls=twilio_webhooks.TwilioProcess, initkwargs={})
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/v1/webhook/conversation", ConversationWebhook.as_view(), name="webhook-conversation"),
+    path("api/v1/webhook/conversation", conversation_webhook, name="webhook-conversation"),  # type: ignore[arg-type]
     path("api/v1/webhook/elevenlabs", ElevenLabsWebhook.as_view(), name="webhook-elevenlabs"),
     path("api/v1/conversations", ReceivedConversations.as_view(), name="received-conversations"),
     path(

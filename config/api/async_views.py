@@ -25,9 +25,9 @@ from rest_framework.exceptions import PermissionDenied as ScopeMissing
 from config.api.addresses import client_address, ident_of_address
 from config.api.authentication import UNUSABLE_KEY, Caller, caller_for_key, demo_caller, presented_key
 from config.api.failures import failure_of
+from config.api.gathering import Gathered
 from config.api.handler import error_response
 from config.api.permissions import HasScope
-from config.api.threads import in_database
 from config.api.throttling import atake, note_headers
 
 ANSWERABLE = (APIException, Http404, PermissionDenied, SuspiciousOperation, DatabaseError, InterfaceError)
@@ -35,26 +35,33 @@ ANSWERABLE = (APIException, Http404, PermissionDenied, SuspiciousOperation, Data
 AsyncView = Callable[..., Awaitable[HttpResponseBase]]
 
 
-async def authenticate(request: HttpRequest, scope: str) -> Caller:
-    """The caller, after one step of its rate limit.
+async def authenticate(request: HttpRequest, scope: str, **limits: Any) -> Caller:
+    """The caller, after one step of its rate limit (`limits` are those of `throttle`).
 
     Raises APIException: 401 without a usable key, 403 without the scope, 429 or 503 from the limit.
     """
     caller = await _caller(request)
     if not caller.allows(scope):
         raise ScopeMissing(HasScope.message)
-    await throttle(request, ident=caller.ident)
+    await throttle(request, ident=caller.ident, **limits)
     return caller
 
 
 async def _caller(request: HttpRequest) -> Caller:
     key = presented_key(request.headers)
-    if not key and settings.RAPPORT_ENV == "demo":
-        return await in_database(demo_caller)
-    caller = await in_database(caller_for_key, key) if key else None
+    caller = await _known(key) if key or settings.RAPPORT_ENV == "demo" else None
     if caller is None:
         raise challenged(AuthenticationFailed(UNUSABLE_KEY) if key else NotAuthenticated())
     return caller
+
+
+def _callers(keys: list[str]) -> list[Caller | None]:
+    """Of requests that came at the same time; each key is looked up once. No key is a caller in demo mode."""
+    found = {key: caller_for_key(key) if key else demo_caller() for key in set(keys)}
+    return [found[key] for key in keys]
+
+
+_known = Gathered[str, Caller | None](_callers)
 
 
 def challenged(error: APIException) -> APIException:

@@ -5,11 +5,11 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from django.conf import settings
@@ -22,6 +22,7 @@ from rest_framework.throttling import BaseThrottle
 from config.api import metadata
 from config.api.addresses import client_address, ident_of_address
 from config.api.errors import ApiError, RateLimitedError, UnavailableError
+from config.api.gathering import Gathered
 
 if TYPE_CHECKING:
     # REST framework imports this module while it makes APIView.
@@ -124,17 +125,40 @@ def take(
     An ident that starts with `ip:` is a caller without a credential. While Redis is away such
     callers are refused, and the others are counted in this process alone.
     """
-    windows = windows_of(per_minute, per_second, per_hour)
-    if not windows:
+    return take_each([Step.of(ident, bucket, windows_of(per_minute, per_second, per_hour))])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one request takes of its limit: the windows with their counters' keys."""
+
+    keys: tuple[str, ...]
+    windows: tuple[Window, ...]
+    has_credential: bool
+
+    @classmethod
+    def of(cls, ident: str, bucket: str, windows: tuple[Window, ...]) -> "Step":
+        keys = tuple(f"rapport:rate:{bucket}:{ident}:{window.seconds}" for window in windows)
+        return cls(keys, windows, has_credential=not ident.startswith("ip:"))
+
+
+def take_each(steps: Sequence[Step]) -> list[Allowance]:
+    """The steps of requests that came at the same time: one question to Redis."""
+    limited = [step for step in steps if step.windows]
+    answers = iter(_counted_in_redis(limited) if limited else [])
+    return [_allowance(step, next(answers) if step.windows else None) for step in steps]
+
+
+def _allowance(step: Step, counted: list[int] | None) -> Allowance:
+    """`counted` is None where Redis is away, or where nothing limits."""
+    if not step.windows:
         return Allowance(True, limit=0, remaining=0, reset_seconds=0)
-    keys = [f"rapport:rate:{bucket}:{ident}:{window.seconds}" for window in windows]
-    counted = _counted_in_redis(keys, windows)
     if counted is not None:
-        return allowance_of(windows, counted)
-    if ident.startswith("ip:"):
+        return allowance_of(step.windows, counted)
+    if not step.has_credential:
         wait = math.ceil(REST_SECONDS)
-        return Allowance(False, windows[0].limit, 0, wait, retry_after=wait, is_away=True)
-    return allowance_of(windows, _local.step(keys, windows))
+        return Allowance(False, step.windows[0].limit, 0, wait, retry_after=wait, is_away=True)
+    return allowance_of(step.windows, _local.step(step.keys, step.windows))
 
 
 def allowance_of(windows: Sequence[Window], counted: Sequence[int]) -> Allowance:
@@ -178,18 +202,31 @@ class _Rest:
     until = 0.0
 
 
-def _counted_in_redis(keys: Sequence[str], windows: Sequence[Window]) -> list[int] | None:
-    """The script's answer; None when Redis is away."""
+def _counted_in_redis(steps: Sequence[Step]) -> Sequence[list[int] | None]:
+    """The script's answer to each; None for all when Redis is away."""
+    nothing = [None] * len(steps)
     if time.monotonic() < _Rest.until:
-        return None
-    arguments = [figure for window in windows for figure in (window.limit, window.seconds * 1000)]
+        return nothing
     try:
-        answer: Any = _script(settings.REDIS_URL)(keys=list(keys), args=arguments)
+        answers = _asked(_script(settings.REDIS_URL), steps)
     except (redis.RedisError, OSError) as error:
         _Rest.until = time.monotonic() + REST_SECONDS
         logger.error("Rate limits work without Redis: %s", type(error).__name__)
-        return None
-    return [int(figure) for figure in answer]
+        return nothing
+    return [[int(figure) for figure in answer] for answer in answers]
+
+
+def _asked(script: Script, steps: Sequence[Step]) -> list[Any]:
+    if len(steps) == 1:
+        return [script(keys=list(steps[0].keys), args=_arguments(steps[0]))]
+    with cast(redis.Redis, script.registered_client).pipeline(transaction=False) as pipe:
+        for step in steps:
+            script(keys=list(step.keys), args=_arguments(step), client=pipe)
+        return pipe.execute()
+
+
+def _arguments(step: Step) -> list[int]:
+    return [figure for window in step.windows for figure in (window.limit, window.seconds * 1000)]
 
 
 class _LocalCounters:
@@ -241,10 +278,14 @@ async def atake(
     per_hour: int | None = None,
 ) -> Allowance:
     """`take` for async code. One pool per process serves every event loop."""
-    step = partial(
-        take, ident, bucket=bucket, per_minute=per_minute, per_second=per_second, per_hour=per_hour
-    )
-    return await asyncio.get_running_loop().run_in_executor(_threads(), step)
+    return await _together(Step.of(ident, bucket, windows_of(per_minute, per_second, per_hour)))
+
+
+async def _on_threads(work: Callable[[list[Step]], Sequence[Allowance]], steps: list[Step]) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(_threads(), work, steps)
+
+
+_together = Gathered[Step, Allowance](take_each, run=_on_threads)
 
 
 def note_headers(allowance: Allowance) -> None:

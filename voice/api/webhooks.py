@@ -7,7 +7,7 @@ import time
 from typing import IO, Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -16,13 +16,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.authentication import account_of
+from config.api.async_views import async_endpoint
 from config.api.errors import ApiError, ConflictError, TooLargeError
 from config.api.handler import error_response
 from config.api.metadata import timestamp
 from config.api.parsers import parse_json
 from voice import webhook_body, webhook_calls, webhook_elevenlabs, webhook_receiving
-from voice.api.webhooks_access import WebhookView, count_refused
+from voice.api.webhooks_access import WebhookView, acount_refused, count_refused, webhook_caller
 from voice.api.webhooks_described import (
     AcceptedSerializer,
     ConversationEndSerializer,
@@ -51,6 +51,8 @@ def signature_error(message: str) -> ApiError:
 
 @extend_schema(tags=["Webhooks"])
 class ConversationWebhook(WebhookView):
+    """For the schema. The view is `conversation_webhook`."""
+
     @extend_schema(
         operation_id="webhook_conversation",
         summary="A conversation has ended",
@@ -60,20 +62,27 @@ class ConversationWebhook(WebhookView):
         responses=AcceptedSerializer,
     )
     def post(self, request: Request) -> Response:
-        raw = raw_body(request._request)
-        check_signature(request, raw)
-        body = parse_json(raw)
-        try:
-            talk = webhook_body.read(body)
-        except webhook_body.InvalidBody as invalid:
-            raise ValidationError(invalid.errors) from None
-        try:
-            stored = webhook_receiving.keep(account_of(request), raw, body, talk)
-        except webhook_receiving.OtherAccount:
-            raise ConflictError("This conversationId is known under another accountId.") from None
-        except webhook_receiving.Erased:
-            raise ConflictError("This conversation was erased and is not taken again.") from None
-        return Response(accepted(stored), headers={"Cache-Control": "no-store"})
+        raise NotImplementedError
+
+
+@async_endpoint(methods=("POST",))
+async def conversation_webhook(request: HttpRequest) -> HttpResponseBase:
+    """Async, because those who come at the same time share the look-up of keys, limits and the write."""
+    caller = await webhook_caller(request)
+    raw = raw_body(request)
+    await check_signature(request, raw)
+    body = parse_json(raw)
+    try:
+        talk = webhook_body.read(body)
+    except webhook_body.InvalidBody as invalid:
+        raise ValidationError(invalid.errors) from None
+    try:
+        stored = await webhook_receiving.keep(caller.account, raw, body, talk)
+    except webhook_receiving.OtherAccount:
+        raise ConflictError("This conversationId is known under another accountId.") from None
+    except webhook_receiving.Erased:
+        raise ConflictError("This conversation was erased and is not taken again.") from None
+    return JsonResponse(accepted(stored), headers={"Cache-Control": "no-store"})
 
 
 def raw_body(request: HttpRequest) -> bytes:
@@ -84,14 +93,14 @@ def raw_body(request: HttpRequest) -> bytes:
     return body
 
 
-def check_signature(request: Request, raw: bytes) -> None:
+async def check_signature(request: HttpRequest, raw: bytes) -> None:
     """A wrong one is refused; a missing one only where signatures are required."""
     secret, given = settings.WEBHOOK_SECRET, request.headers.get("X-Webhook-Signature", "")
     if not secret or not (given or settings.WEBHOOK_SIGNATURE_REQUIRED):
         return
     made = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(given.strip().lower().removeprefix("sha256=").encode(), made.encode()):
-        count_refused(request._request)
+        await acount_refused(request)
         raise signature_error(
             "X-Webhook-Signature is not the HMAC-SHA256 of this body with the shared secret."
         )

@@ -12,7 +12,7 @@ from tests.fakes.elevenlabs_server import event, record, signature
 from voice import tasks
 from voice.models import ReceivedConversation, VoiceEvent
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/api/v1/webhook/elevenlabs"
 SECRET = "wsec_" + "s" * 30
 
