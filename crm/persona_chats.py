@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from config.api.prepared import PreparedRows, given
 from crm import filling, media, talk, timeline
 from crm.models import Contact, Conversation, Message
 from crm.models.contacts import Channel
@@ -65,13 +66,26 @@ def with_influencer(chats: "QuerySet[Conversation]", reference: str) -> "QuerySe
     return chats.filter(persona__in=personas)
 
 
+_own_chat = PreparedRows(
+    lambda: (
+        Conversation.objects.filter(
+            pk=given(Conversation, "id"),
+            contact_id=given(Conversation, "contact"),
+            pair_key__isnull=False,
+        )
+        .select_related("persona")
+        .order_by()
+    )
+)
+
+
 def chat_of(user: PersonaUser, reference: str) -> Conversation:
     """The user's chat of this id, with its persona and account. Raises NoSuchChat."""
     try:
         key = UUID(reference)
     except ValueError:
         raise NoSuchChat from None
-    found = chats_of(user).select_related("persona").filter(pk=key).first()
+    found = _own_chat.first(id=key, contact=user.contact.pk) if user.contact else None
     if found is None:
         raise NoSuchChat
     found.account, found.contact = user.account, contact_of(user)

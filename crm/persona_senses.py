@@ -12,8 +12,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
 
+from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
+from config.api.prepared import PreparedRows, given
 from config.api.threads import in_database
 from crm import media
 from crm.briefs import Said
@@ -110,16 +112,23 @@ async def seen(turn: Turn) -> Pictures:
     return await _of_storage(_read, files) if files else {}
 
 
-def _latest_pictures(turn: Turn) -> dict[int, list[MediaFile]]:
-    rows = Message.objects.filter(
-        conversation_id=turn.conversation.pk,
-        seq__gt=turn.message.seq - LOOKED_BACK,
-        seq__lte=turn.message.seq,
+_with_pictures = PreparedRows(
+    lambda: Message.objects.filter(
+        conversation_id=given(Message, "conversation"),
+        seq__gt=given(Message, "seq", name="after"),
+        seq__lte=given(Message, "seq", name="until"),
         type__in=WITH_PICTURES,
-    )
+    ).order_by("-seq")
+)
+
+
+def _latest_pictures(turn: Turn) -> dict[int, list[MediaFile]]:
+    last = turn.message.seq
+    rows = _with_pictures(conversation=turn.conversation.pk, after=last - LOOKED_BACK, until=last)
+    prefetch_related_objects(rows, "media")
     found: dict[int, list[MediaFile]] = {}
     left = PICTURES_SHOWN
-    for message in rows.prefetch_related("media").order_by("-seq"):
+    for message in rows:
         files = sorted(message.media.all(), key=lambda file: file.pk)[:left]
         left -= len(files)
         if files:

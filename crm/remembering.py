@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from config.api.prepared import PreparedValues, given
 from config.api.threads import in_database
 from crm import talk
 from crm.models import Contact, Conversation, MemoryFact, Message
@@ -179,12 +180,23 @@ def _keep(part: Part, summary: str, facts: Sequence[tuple[Message, str]]) -> boo
 # --- Used -------------------------------------------------------------------------------------
 
 
+_latest_facts = PreparedValues(
+    lambda: (
+        MemoryFact.objects.filter(
+            contact_id=given(MemoryFact, "contact"), persona_id=given(MemoryFact, "persona")
+        )
+        .order_by("-id")
+        .values_list("text")[:FACTS_GIVEN]
+    )
+)
+
+
 def recalled(conversation: Conversation, *, with_summary: bool) -> str:
     """What a reply is told of the person, as data between marks; empty where there is nothing."""
     if not is_on(conversation.contact):
         return ""
-    facts = MemoryFact.objects.filter(contact=conversation.contact, persona=conversation.persona)
-    lines = [f"- {text}" for text in facts.order_by("-id").values_list("text", flat=True)[:FACTS_GIVEN]]
+    facts = _latest_facts(contact=conversation.contact_id, persona=conversation.persona_id)
+    lines = [f"- {text}" for (text,) in facts]
     if with_summary and conversation.summary:
         lines.append(f"Earlier in this talk: {conversation.summary}")
     return f"{MARK}\n{fenced('memory', chr(10).join(lines))}" if lines else ""
