@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 from config.api.threads import in_database
 from crm import briefs, filling, moderation, persona_senses, remembering
 from crm.briefs import Said
-from crm.models import Contact, Conversation
+from crm.models import Contact, Conversation, MediaFile
 from crm.persona_senses import Pictures
 from crm.recognising import Recognition, named_question, previous_key
 from crm.standing import UNFIT
@@ -83,10 +83,15 @@ async def decide(turn: Turn) -> Decision:
 
 async def _of_influencer(turn: Turn) -> tuple[Pictures, tuple[Line, ...]]:
     """What a chat with an influencer adds to the prompt. What is remembered comes first, as data."""
-    fell_out = turn.message.seq > HISTORY_MESSAGES
-    recalled = await in_database(remembering.recalled, turn.conversation, with_summary=fell_out)
+    recalled, pictures = await in_database(_known_of_influencer, turn)
     memory = (Line("user", recalled),) if recalled else ()
-    return await persona_senses.seen(turn), memory
+    return await persona_senses.seen(pictures), memory
+
+
+def _known_of_influencer(turn: Turn) -> tuple[str, dict[int, list[MediaFile]]]:
+    fell_out = turn.message.seq > HISTORY_MESSAGES
+    recalled = remembering.recalled(turn.conversation, with_summary=fell_out)
+    return recalled, persona_senses.latest_pictures(turn)
 
 
 async def _read(turn: Turn) -> Recognition:

@@ -106,9 +106,8 @@ def _keep(message: Message, text: str, act: str) -> None:
 # --- Seen -------------------------------------------------------------------------------------
 
 
-async def seen(turn: Turn) -> Pictures:
-    """The pictures of the latest messages, the newest first to be shown."""
-    files = await in_database(_latest_pictures, turn)
+async def seen(files: Mapping[int, list[MediaFile]]) -> Pictures:
+    """What `latest_pictures` found, as models get it."""
     return await _of_storage(_read, files) if files else {}
 
 
@@ -122,7 +121,8 @@ _with_pictures = PreparedRows(
 )
 
 
-def _latest_pictures(turn: Turn) -> dict[int, list[MediaFile]]:
+def latest_pictures(turn: Turn) -> dict[int, list[MediaFile]]:
+    """Of the latest messages, the newest first to be shown."""
     last = turn.message.seq
     rows = _with_pictures(conversation=turn.conversation.pk, after=last - LOOKED_BACK, until=last)
     prefetch_related_objects(rows, "media")
