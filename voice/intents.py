@@ -73,6 +73,11 @@ def read(
     return replace(reading, confidence=round(reading.confidence * min(confidence, 1.0), 2))
 
 
+def warm_up(phrases: Phrases) -> None:
+    """Compiles the patterns that are made when they are first used."""
+    read("next monday at 10:30, or the second one", 1.0, "offering", phrases=phrases, today=date.today())
+
+
 def _says(found: str) -> str:
     return f"Says “{found}”."
 

@@ -85,10 +85,17 @@ def run_web() -> None:
         websocket_timeout=-1,
         server_name="rapport",
         verbosity=0,
-        # A frame that is too large is told so (1009) instead of a dropped connection.
-        ready_callable=lambda: server.ws_factory.setProtocolOptions(failByDrop=False),
+        ready_callable=lambda: _listening(server),
     )
     server.run()
+
+
+def _listening(server: Any) -> None:
+    from config.system import warming
+
+    # A frame that is too large is told so (1009) instead of a dropped connection.
+    server.ws_factory.setProtocolOptions(failByDrop=False)
+    warming.begin()
 
 
 def share_the_interpreter() -> None:

@@ -1,0 +1,24 @@
+"""What the first person would wait for is made before, and what cannot be made stops nothing."""
+
+import logging
+
+from config.system import warming
+from personas.providers import openai
+
+
+def test_what_takes_long_is_there_afterwards():
+    openai.certificates.cache_clear()
+    warming.begin().join(timeout=30)
+    assert openai.certificates.cache_info().currsize == 1
+
+
+def test_a_step_that_fails_is_told_and_the_next_is_done(caplog):
+    done = []
+
+    def broken():
+        raise OSError("no certificates here")
+
+    with caplog.at_level(logging.ERROR):
+        warming.warm_up([broken, lambda: done.append("next")])
+    assert done == ["next"]
+    assert "broken" in caplog.text
