@@ -19,6 +19,7 @@ def prepared(tmp_path_factory):
     """A data folder that has been served once, so that later starts are quick."""
     folder = tmp_path_factory.mktemp("installation") / "data"
     first = Installation(folder)
+    furnish(folder)
     try:
         first.started()
         first.stop()
