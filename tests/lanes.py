@@ -2,8 +2,8 @@
 
 import pytest
 
-# pytest-django lets nobody near the database who has none of these.
-DATABASE = {"db", "transactional_db", "live_server", "django_db_setup", "django_db_blocker"}
+# pytest-django lets nobody near the database who asks for none of these and has no `django_db`.
+DATABASE = {"db", "transactional_db", "live_server", "web_process"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,8 +15,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def depends_on_the_database(item: pytest.Item) -> bool:
-    # An installation is given the lane's database by its environment.
-    marked = any(item.get_closest_marker(name) for name in ("django_db", "slow", "browser", "skipif"))
+    marks = ("django_db", "both_lanes", "slow", "browser", "skipif")
+    marked = any(item.get_closest_marker(name) for name in marks)
     return marked or not DATABASE.isdisjoint(getattr(item, "fixturenames", ()))
 
 
