@@ -54,7 +54,13 @@ for name in (
 django.setup()
 # Nor may the parallel workers inherit it: they would read the settings of this process before their own.
 del os.environ["DJANGO_SETTINGS_MODULE"]
-pytest_plugins = ["config.api.tests.connections", "tests.fakes.lyzr_fixtures", "tests.fakes.gemini_fixtures"]
+pytest_plugins = [
+    "config.api.tests.connections",
+    "tests.fakes.lyzr_fixtures",
+    "tests.fakes.gemini_fixtures",
+    "tests.lanes",
+    "tests.scheduling",
+]
 
 
 def redis_server() -> str:
@@ -96,17 +102,18 @@ def redis() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_keepdb(django_db_modify_db_settings: None) -> Iterator[bool]:
-    """On SQLite the test database is a copy of one that was migrated before (tests/migrated.py)."""
+    """The test database is a copy of one that was migrated before (tests/migrated.py)."""
     from django.db import connection
 
-    from tests.migrated import DATABASE, migrated_folder
+    from tests.migrated import DATABASE, migrated_folder, migrated_template
 
+    test = connection.settings_dict["TEST"]
+    test["MIGRATE"] = False
     if connection.vendor != "sqlite":
+        test["TEMPLATE"] = migrated_template(os.environ["DATABASE_URL"])
         yield False
         return
-    test = connection.settings_dict["TEST"]
     shutil.copy(migrated_folder() / DATABASE, test["NAME"])
-    test["MIGRATE"] = False
     yield True
     connection.close()
     for ending in ("", "-wal", "-shm"):

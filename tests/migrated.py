@@ -1,7 +1,8 @@
-"""A data folder with nothing but its keys and a migrated database, made once for all tests that copy it.
+"""A migrated database, made once for all tests that copy it: a data folder with nothing but its keys and
+SQLite's file, and on PostgreSQL a template.
 
-Migrating takes longer than most test files. It is kept in the temporary folder under a name that changes
-with any migration, of ours or of a library, so it is never out of date.
+Migrating takes longer than most test files. The folder is kept in the temporary folder, the template on its
+server, under a name that changes with any migration, of ours or of a library, so neither is out of date.
 """
 
 import fcntl
@@ -14,11 +15,16 @@ import tempfile
 import time
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = Path(tempfile.gettempdir()) / f"rapport-migrated-{os.getuid()}"
 KEPT_SECONDS = 24 * 3600
 DATABASE = "rapport.sqlite3"
+TEMPLATES = "rapport_migrated_"
+LOCK = 7_264_021  # of PostgreSQL's advisory locks: one process makes the template, the others wait
 # What the suite's own conftest sets, and an installation must find out by itself.
 NOT_INHERITED = (
     "REDIS_URL",
@@ -57,17 +63,47 @@ def migrated_folder() -> Path:
 
 def make(folder: Path) -> None:
     half = Path(tempfile.mkdtemp(dir=FOLDERS))
+    try:
+        migrate(half)
+    except RuntimeError:
+        shutil.rmtree(half)
+        raise
+    half.rename(folder)
+
+
+def migrate(data: Path, **settings: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-    environment |= {"RAPPORT_ENV": "demo", "RAPPORT_DATA": str(half)}
+    environment |= {"RAPPORT_ENV": "demo", "RAPPORT_DATA": str(data), **settings}
     words = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        shutil.rmtree(half)
         raise RuntimeError(f"The test database could not be migrated:\n{done.stderr}")
-    half.rename(folder)
 
 
 def forget_old() -> None:
     for old in FOLDERS.iterdir():
         if old.is_dir() and old.stat().st_mtime < time.time() - KEPT_SECONDS:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def migrated_template(url: str) -> str:
+    """The name of a migrated database, which nobody opens, on the PostgreSQL server of this address."""
+    name = TEMPLATES + fingerprint()
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        found = server.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [TEMPLATES]
+        ).fetchall()
+        if (name,) not in found:
+            for (old,) in found:
+                server.execute(f'DROP DATABASE "{old}"')
+            make_template(server, url, name)
+    return name
+
+
+def make_template(server: psycopg.Connection, url: str, name: str) -> None:
+    half = f"{TEMPLATES}half"
+    server.execute(f'CREATE DATABASE "{half}"')
+    with tempfile.TemporaryDirectory() as data:
+        migrate(Path(data), DATABASE_URL=urlsplit(url)._replace(path=f"/{half}").geturl())
+    server.execute(f'ALTER DATABASE "{half}" RENAME TO "{name}"')

@@ -112,6 +112,14 @@ JUNK_QUERIES = (
     "limit=999999999999999999999&page=999999999999999999999&offset=99999999999999999999&before=9999999999999999999999",
     "search=%00",
 )
+# Django's admin reads other names.
+ADMIN_QUERIES = (
+    "q=%00",
+    "q=%ff%fe&o=99999999999999999999.sideways&_changelist_filters=%ff",
+    "p=99999999999999999999&search=%00",
+)
+# Nobody can read the one, and the other has every kind of field: when neither is even looked at, none is.
+UNREADABLE, FORM = JUNK[1], JUNK[10]
 
 
 @pytest.fixture
@@ -248,20 +256,40 @@ def chat_of_alice(user):
 
 def first_failure(client, address):
     """What the view could not take, in words; empty when it took everything."""
-    for query in JUNK_QUERIES:
-        if client.get(f"{address.path}?{query}").status_code == 500:
+    in_admin = address.path.startswith("/admin/")
+    for query in ADMIN_QUERIES if in_admin else JUNK_QUERIES:
+        answer = client.get(f"{address.path}?{query}")
+        if answer.status_code == 500:
             return f"get {address.pattern} {query}"
-    # The admin reads forms alone.
-    junk = JUNK[-4:] if address.path.startswith("/admin/") else JUNK
+        if is_shut(answer):
+            break
+    # The admin reads forms alone, and these only when they are posted.
+    junk = JUNK[-4:] if in_admin else [UNREADABLE, FORM, *JUNK]
     for method in ("post", "put", "patch", "delete"):
-        for body, kind in junk:
-            answer = getattr(client, method)(address.path, body, content_type=kind)
-            # 502 and 503 are answers: of a provider or a part that the test does not have.
-            if answer.status_code == 500:
-                return f"{method} {address.pattern} {body[:60]!r}"
-            if answer.status_code in (401, 405):  # whatever the body is
-                break
+        if in_admin and method != "post":
+            junk = [FORM]
+        if failed := failure_of(method, client, address, junk):
+            return failed
     return ""
+
+
+def failure_of(method, client, address, junk):
+    seen = []
+    for body, kind in junk:
+        answer = getattr(client, method)(address.path, body, content_type=kind)
+        # 502 and 503 are answers: of a provider or a part that the test does not have.
+        if answer.status_code == 500:
+            return f"{method} {address.pattern} {body[:60]!r}"
+        seen.append(answer.status_code)
+        if is_shut(answer) or (len(seen) == 2 and set(seen) <= {403, 404}):
+            break
+    return ""
+
+
+def is_shut(answer):
+    """Whether the answer is the same for every query and body."""
+    to_login = answer.status_code == 302 and "/login" in answer.headers["Location"]
+    return to_login or answer.status_code in {401, 405}
 
 
 @pytest.mark.parametrize(

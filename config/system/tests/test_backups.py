@@ -29,6 +29,8 @@ from config.system.management.commands.restore import known_migrations
 from crm.models import Contact
 from tests.factories import make_account, make_contact
 
+pytestmark = pytest.mark.both_lanes
+
 NOTHING = Migrations(set(), set())
 
 

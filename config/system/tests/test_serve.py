@@ -19,6 +19,10 @@ def prepared(tmp_path_factory):
     """A data folder that has been served once, so that later starts are quick."""
     folder = tmp_path_factory.mktemp("installation") / "data"
     first = Installation(folder)
+    furnish(folder)
+    # What the first start must make, or make private, by itself.
+    folder.chmod(0o755)
+    (folder / "secret_key").unlink()
     try:
         first.started()
         first.stop()
@@ -34,16 +38,73 @@ def installation(prepared):
     made.end()
 
 
-def test_it_is_ready_when_every_part_answers(installation):
-    installation.started("--seed-demo")
-    assert installation.get("/ready") == 200
-    assert installation.get("/live") == 200
-    assert {name: bool(installation.child(name)) for name in ("redis", "web", "worker", "beat")} == {
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """One that is served, for all that is asked of it without stopping it."""
+    made = Installation(tmp_path_factory.mktemp("running") / "data")
+    furnish(made.folder)
+    try:
+        yield made.started("--seed-demo")
+        made.stop()
+    finally:
+        made.end()
+
+
+def test_it_is_ready_when_every_part_answers(running):
+    assert running.get("/ready") == 200
+    assert running.get("/live") == 200
+    assert {name: bool(running.child(name)) for name in ("redis", "web", "worker", "beat")} == {
         "redis": True,
         "web": True,
         "worker": True,
         "beat": True,
     }
+
+
+def test_the_worker_gives_way_to_the_web_process(running):
+    worker = running.child("worker")
+    assert {one.nice() for one in (worker, *worker.children())} == {10}
+    assert {running.child(name).nice() for name in ("web", "mail")} == {0}
+
+
+def refusal(installation):
+    """The one line and the code of an installation that does not start."""
+    installation.start().process.wait(timeout=60)
+    said = installation.said().strip()
+    assert "Traceback" not in said
+    assert len(said.splitlines()) == 1, said
+    return installation.process.returncode, said
+
+
+def test_a_second_instance_on_the_folder_is_told_in_one_line(running):
+    code, said = refusal(Installation(running.folder))
+    assert code == 1
+    assert f"already runs on the data folder {running.folder} (process {running.process.pid})" in said
+
+
+def test_a_killed_web_process_is_started_again(running):
+    web = running.child("web")
+    web.kill()
+    running.wait_for_child("web", other_than=web.pid)
+    running.wait_until_ready()
+    assert "web was killed by SIGKILL; starting it again" in running.said()
+
+
+def test_a_killed_worker_takes_its_pool_along_and_is_started_again(running):
+    worker = running.child("worker")
+    pool = worker.children()
+    worker.kill()
+    assert len(pool) > 1
+    assert still_running(pool) == []
+    running.wait_for_child("worker", other_than=worker.pid)
+    assert "worker was killed by SIGKILL; starting it again" in running.said()
+
+
+def test_a_killed_redis_comes_back_and_the_others_find_it(running):
+    redis = running.child("redis")
+    redis.kill()
+    running.wait_for_child("redis", other_than=redis.pid)
+    running.wait_until_ready()
 
 
 def test_the_data_folder_is_for_the_owner_alone(prepared):
@@ -74,41 +135,6 @@ def test_an_interrupt_from_the_keyboard_does_the_same(installation):
     assert still_running(everyone) == []
 
 
-def test_a_killed_web_process_is_started_again(installation):
-    installation.started()
-    web = installation.child("web")
-    web.kill()
-    installation.wait_for_child("web", other_than=web.pid)
-    installation.wait_until_ready()
-    assert "web was killed by SIGKILL; starting it again" in installation.said()
-
-
-def test_the_worker_gives_way_to_the_web_process(installation):
-    installation.started()
-    worker = installation.child("worker")
-    assert {one.nice() for one in (worker, *worker.children())} == {10}
-    assert {installation.child(name).nice() for name in ("web", "mail")} == {0}
-
-
-def test_a_killed_worker_takes_its_pool_along_and_is_started_again(installation):
-    installation.started()
-    worker = installation.child("worker")
-    pool = worker.children()
-    worker.kill()
-    assert len(pool) > 1
-    assert still_running(pool) == []
-    installation.wait_for_child("worker", other_than=worker.pid)
-    assert "worker was killed by SIGKILL; starting it again" in installation.said()
-
-
-def test_a_killed_redis_comes_back_and_the_others_find_it(installation):
-    installation.started()
-    redis = installation.child("redis")
-    redis.kill()
-    installation.wait_for_child("redis", other_than=redis.pid)
-    installation.wait_until_ready()
-
-
 def test_children_that_hang_are_ended_too(installation):
     installation.started()
     everyone = installation.children()
@@ -126,15 +152,6 @@ def test_nothing_outlives_serve_when_it_is_killed(installation):
     assert still_running(everyone) == []
 
 
-def refusal(installation):
-    """The one line and the code of an installation that does not start."""
-    installation.start().process.wait(timeout=60)
-    said = installation.said().strip()
-    assert "Traceback" not in said
-    assert len(said.splitlines()) == 1, said
-    return installation.process.returncode, said
-
-
 def test_a_busy_port_is_told_in_one_line(prepared):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -143,13 +160,6 @@ def test_a_busy_port_is_told_in_one_line(prepared):
         code, said = refusal(Installation(prepared, port=port))
     assert code == 1
     assert f"127.0.0.1:{port} cannot be used" in said
-
-
-def test_a_second_instance_on_the_folder_is_told_in_one_line(installation, prepared):
-    installation.started()
-    code, said = refusal(Installation(prepared))
-    assert code == 1
-    assert f"already runs on the data folder {prepared} (process {installation.process.pid})" in said
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path):
