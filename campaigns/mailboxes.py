@@ -212,7 +212,9 @@ def _connect(mailbox: Mailbox) -> _Imap | _ImapTls:
 def _start_tls(server: imaplib.IMAP4, context: ssl.SSLContext) -> None:
     """Never goes on without it: somebody between us and the server could leave the offer out (RFC 8314)."""
     if "STARTTLS" not in server.capabilities:
-        raise MailboxError("The server does not offer STARTTLS, so nothing was said to it. Try TLS, port 993.")
+        raise MailboxError(
+            "The server does not offer STARTTLS, so nothing was said to it. Try TLS, port 993."
+        )
     server.starttls(ssl_context=context)
 
 
