@@ -1,9 +1,11 @@
 """Campaigns over the API: make, look ahead, start, stop, and see how far they are."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
@@ -23,6 +25,7 @@ from config.api.openapi import enveloped
 from config.api.owned import OwnedList, given, one_of
 from interviews.models import Guide
 
+ANOTHER_STANDING = {"is_standing": "This account has one already."}
 EDITABLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
 
 
@@ -113,19 +116,30 @@ class CampaignSerializer(serializers.ModelSerializer):
         if self.instance is not None and "inline_template" in attrs:
             raise serializers.ValidationError({"inline_template": "Change the template itself instead."})
         if attrs.get("is_standing") and self._has_another_standing():
-            raise serializers.ValidationError({"is_standing": "This account has one already."})
+            raise serializers.ValidationError(ANOTHER_STANDING)
         return attrs
+
+    @contextmanager
+    def one_standing(self) -> Iterator[None]:
+        """Around a write: two callers at once both passed `validate`, and the database took one."""
+        try:
+            with transaction.atomic():
+                yield
+        except IntegrityError:
+            if not self._has_another_standing():
+                raise
+            raise serializers.ValidationError(ANOTHER_STANDING) from None
 
     def _has_another_standing(self) -> bool:
         others = Campaign.objects.for_account(self.context["account"]).filter(is_standing=True)
         return others.exclude(pk=getattr(self.instance, "pk", None)).exists()
 
-    @transaction.atomic
     def create(self, validated: dict[str, Any]) -> Campaign:
         account, inline = self.context["account"], validated.pop("inline_template", None)
-        if inline is not None:
-            validated["template"] = EmailTemplate.objects.create(account=account, **inline)
-        campaign: Campaign = Campaign.objects.create(account=account, **validated)
+        with self.one_standing():
+            if inline is not None:
+                validated["template"] = EmailTemplate.objects.create(account=account, **inline)
+            campaign: Campaign = Campaign.objects.create(account=account, **validated)
         return campaign
 
 
@@ -205,7 +219,9 @@ class CampaignDetail(generics.GenericAPIView):
             raise ConflictError(f"This campaign is {campaign.state}; only a draft can be changed.")
         # Conditional, so that a campaign started this moment keeps what it was started with.
         editable = Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE)
-        if serializer.validated_data and not editable.update(**serializer.validated_data):
+        with serializer.one_standing():
+            changed = not serializer.validated_data or editable.update(**serializer.validated_data)
+        if not changed:
             raise ConflictError("This campaign has just started; it can no longer be changed.")
         audit(request, "changed campaign", campaign)
         return shown(request, campaign_id)

@@ -1,4 +1,4 @@
-"""A reader of a mailbox in a process of its own, to be killed: -m campaigns.tests.mailbox_child DB MAILBOX POINT.
+"""A reader of a mailbox in a process of its own, to be killed: -m … .mailbox_child DB MAILBOX POINT.
 
 It says that it is ready, begins at the first line it is told, and stops for good where it is to be killed:
 

@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from campaigns import inviting, sending, states
+from campaigns.api.campaigns import CampaignSerializer
 from campaigns.models import Campaign, Delivery, EmailTemplate
 from tests.factories import (
     bearer,
@@ -300,3 +301,27 @@ def test_progress_tells_people_apart():
     figures = states.progress([campaign.pk])[campaign.pk]
     assert (figures.people, figures.left, figures.sent, figures.failed, figures.unknown) == (5, 0, 2, 1, 1)
     assert (figures.skipped, figures.opened, figures.completed) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_the_second_of_two_who_make_a_standing_campaign_at_once_is_told(api, monkeypatch, is_new):
+    campaign = make_campaign()
+    look = CampaignSerializer._has_another_standing
+
+    def look_and_be_overtaken(serializer):
+        found = look(serializer)
+        if not found:
+            make_campaign(is_standing=True)
+        return found
+
+    monkeypatch.setattr(CampaignSerializer, "_has_another_standing", look_and_be_overtaken)
+    template = {"name": "Hi", "subject": "Hello", "text": "Please: {{ link }}"}
+    new = {"name": "Second", "guide": str(campaign.guide_id), "inline_template": template}
+    if is_new:
+        answer = api.post(BASE, {**new, "is_standing": True})
+    else:
+        answer = api.patch(f"{BASE}/{campaign.pk}", {"is_standing": True})
+    assert answer.status_code == 400
+    assert "is_standing" in answer.content.decode()
+    assert Campaign.objects.filter(is_standing=True).count() == 1
+    assert not EmailTemplate.objects.filter(name="Hi").exists()
