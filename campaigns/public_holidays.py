@@ -20,7 +20,7 @@ CHECKED_DAYS = 2 * 366
 
 
 class UnknownPlaceError(ValueError):
-    """No such country or part, or one that leaves hardly a day. `field` is to be corrected; `str()` says how."""
+    """No such country or part, or it leaves hardly a day. `field` is to be corrected; `str()` says how."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

@@ -12,14 +12,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from campaigns import previewing, states, wording
+from campaigns import states
 from campaigns.api import SCOPE
 from campaigns.api.templates import TemplateSerializer
 from campaigns.models import Campaign, EmailTemplate, SmtpServer
 from config.api.audit import record
 from config.api.authentication import account_of, caller_of
 from config.api.envelope import success
-from config.api.errors import ConflictError, NotFoundError
+from config.api.errors import ConflictError
 from config.api.models import Account
 from config.api.openapi import enveloped
 from config.api.owned import OwnedList, given, one_of
@@ -238,62 +238,6 @@ class CampaignDetail(generics.GenericAPIView):
         audit(request, "deleted campaign", campaign)
         campaign.delete()
         return Response(status=204)
-
-
-class SampleSerializer(serializers.Serializer):
-    to = serializers.CharField()
-    subject = serializers.CharField()
-    text = serializers.CharField()
-    html = serializers.CharField()
-
-
-class OpeningSerializer(serializers.Serializer):
-    time_zone = serializers.CharField()
-    at = serializers.DateTimeField()
-    people = serializers.IntegerField()
-
-
-class PreviewSerializer(serializers.Serializer):
-    will_get = serializers.IntegerField(help_text="People who wait and may be invited.")
-    skipped = serializers.DictField(child=serializers.IntegerField(), help_text="Reason → people.")
-    opens = OpeningSerializer(many=True, help_text="When the first email leaves at the earliest.")
-    warnings = serializers.ListField(child=serializers.CharField())
-    sample = SampleSerializer()
-
-
-@extend_schema(tags=["Campaigns"])
-class PreviewView(APIView):
-    required_scope = SCOPE
-
-    @extend_schema(
-        operation_id="campaigns_preview",
-        summary="Who will get it, who will not and why, and how it reads",
-        parameters=[OpenApiParameter("recipient", int, description="Preview as this recipient.")],
-        responses=enveloped("CampaignPreviewResponse", PreviewSerializer()),
-    )
-    def get(self, request: Request, campaign_id: UUID) -> Response:
-        campaign = campaign_of(request, campaign_id)
-        audience = previewing.audience_of(campaign)
-        try:
-            warnings = wording.check_campaign(campaign)
-            email = previewing.sample(campaign, recipient=_recipient(request, campaign))
-        except wording.TemplateError as error:
-            raise ConflictError(f"The template cannot be used: {error}") from None
-        sample = {"to": email.to, "subject": email.subject, "text": email.text, "html": email.html}
-        opens = OpeningSerializer(audience.opens, many=True).data
-        found = {"will_get": audience.will_get, "skipped": audience.skipped, "opens": opens}
-        return success(request, {**found, "warnings": warnings, "sample": sample})
-
-
-def _recipient(request: Request, campaign: Campaign) -> Any:
-    wanted = request.query_params.get("recipient", "")
-    if not wanted:
-        return None
-    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else -1
-    found = campaign.recipients.select_related("contact").filter(pk=number).first()
-    if found is None:
-        raise NotFoundError("recipient")
-    return found
 
 
 class _MoveView(APIView):
