@@ -109,7 +109,7 @@ def _erase_talks(contact: Contact, conversations: Any) -> dict[str, int]:
 
 
 def _remembered_elsewhere(conversations: Any) -> int:
-    """Talks whose words a vendor keeps in a session of its own, and knows no call to delete (docs/lyzr.md)."""
+    """Talks whose words a vendor keeps in sessions that it knows no call to delete (docs/lyzr.md)."""
     answered = Message.objects.filter(conversation__in=conversations.values("pk"), provider=REMEMBERS)
     return int(answered.order_by().values("conversation").distinct().count())
 
