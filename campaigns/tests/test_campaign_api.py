@@ -7,9 +7,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from campaigns import inviting, sending, states
+from campaigns import addresses, inviting, sending, states
 from campaigns.api.campaigns import CampaignSerializer
 from campaigns.models import Campaign, Delivery, EmailTemplate
+from crm.models import Contact
 from tests.factories import (
     bearer,
     make_account,
@@ -301,6 +302,30 @@ def test_progress_tells_people_apart():
     figures = states.progress([campaign.pk])[campaign.pk]
     assert (figures.people, figures.left, figures.sent, figures.failed, figures.unknown) == (5, 0, 2, 1, 1)
     assert (figures.skipped, figures.opened, figures.completed) == (1, 1, 1)
+
+
+def test_whoever_is_tried_again_is_one_person(django_assert_num_queries):
+    campaign = make_campaign(people=2, is_standing=True)
+    states.begin(campaign.pk)
+    inviting.invite_people(campaign.pk)
+    sending.send_due(None)
+    addresses.try_again(campaign.recipients.first())
+    inviting.invite_people(campaign.pk)
+    sending.send_due(None)
+    with django_assert_num_queries(2):
+        figures = states.progress([campaign.pk])[campaign.pk]
+    assert (figures.people, figures.left, figures.sent) == (2, 0, 3)
+
+
+def test_who_is_held_back_at_the_last_look_is_skipped_and_no_cancelled_email():
+    campaign = make_campaign(people=2)
+    states.begin(campaign.pk)
+    inviting.invite_people(campaign.pk)
+    first = campaign.recipients.select_related("contact").first()
+    Contact.objects.filter(pk=first.contact_id).update(is_active=False)
+    sending.send_due(None)
+    figures = states.progress([campaign.pk])[campaign.pk]
+    assert (figures.skipped, figures.cancelled, figures.sent, figures.left) == (1, 0, 1, 0)
 
 
 @pytest.mark.parametrize("is_new", [True, False])
