@@ -41,6 +41,11 @@ EMAIL = {
     "pause and resume, 100 times": ("test_killed_senders.py", ["test_pausing_and_resuming"]),
     "kill -9 of the sender": ("test_killed_senders.py", ["test_a_sender_killed_again"]),
     "limits, from several senders at once": ("test_pacing.py", ["test_"]),
+    "kill -9 of a mailbox's reader": ("test_killed_mailbox_readers.py", ["test_a_reader_killed"]),
+    "a mailbox's server without STARTTLS, or with a certificate that does not hold": (
+        "test_mailboxes.py",
+        ["test_starttls", "test_a_server_without_starttls", "test_a_certificate"],
+    ),
     "an email that no key opens": ("test_sending.py", ["test_an_email_that_no_key_opens"]),
 }
 

@@ -2,15 +2,28 @@
 
 import json
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
 
 from knowledge import reading
 
 MEMORY_BYTES = 512 * 1024 * 1024
+# Whoever sends a file waits for it on a thread of the web process, and pages need those too.
+AT_ONCE = 2
+COME_AGAIN_SECONDS = 15
+_free = threading.BoundedSemaphore(AT_ONCE)
 
 
 class ExcelRefusedError(ValueError):
     """The file cannot be read; `str()` tells its owner why."""
+
+
+class ExcelBusyError(Exception):
+    """As many files as may be are being read; the same one may be sent again soon. `str()` is for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +43,12 @@ def is_old_excel(content: bytes) -> bool:
 
 
 def sheet_of(content: bytes) -> Sheet:
-    """Raises ExcelRefusedError, and nothing else whatever the file holds."""
+    """Raises ExcelRefusedError, and nothing else whatever the file holds; ExcelBusyError at once."""
     if is_old_excel(content):
         raise ExcelRefusedError(
             "It is an old or encrypted Excel file. Save it as .xlsx without a password, or as CSV."
         )
-    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as output:
+    with _turn(), tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as output:
         source.write(content)
         source.seek(0)
         try:
@@ -44,6 +57,17 @@ def sheet_of(content: bytes) -> Sheet:
             raise ExcelRefusedError(str(refusal)) from None
         output.seek(0)
         return _sheet(output.read(reading.OUTPUT_BYTES))
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _free.acquire(blocking=False):
+        words = _("Other Excel files are being read at this moment. Send it again in a minute, or as CSV.")
+        raise ExcelBusyError(words)
+    try:
+        yield
+    finally:
+        _free.release()
 
 
 def _sheet(answer: bytes) -> Sheet:

@@ -17,9 +17,15 @@ import requests
 from anymail.exceptions import AnymailError, AnymailNotSupportedWarning
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from anymail.webhooks.base import AnymailCoreWebhookView
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import (
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParserError
 from django.utils.crypto import constant_time_compare
 from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
@@ -34,6 +40,13 @@ CONFIRM_TIMEOUT = (5, 10)  # seconds to connect, and for each piece of the answe
 
 class UnreadableCallError(Exception):
     """A call that proved itself, and yet is not what its provider documents."""
+
+
+class FormTooLargeError(Exception):
+    """The fields of a form hold more than Django reads beside files; the call is refused, not stored."""
+
+
+FORM_TOO_LARGE = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +159,8 @@ class AnymailProvider:
     module: str
     name: str
     secret_setting: str = "webhook_secret"  # noqa: S105 (a name: user:password, by HTTP basic authentication)
-    brings_email: bool = True
+    inbound: str = ""  # a view of our own, and what it calls the secret
+    inbound_setting: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -154,21 +168,25 @@ class AnymailProvider:
         return self.secret_setting == "webhook_secret"  # noqa: S105
 
     def _view(self, secret: str, *, is_email: bool) -> AnymailCoreWebhookView:
-        kind = import_string(
+        where = (
             f"anymail.webhooks.{self.module}.{self.name}{'Inbound' if is_email else 'Tracking'}WebhookView"
         )
+        kind = import_string((self.inbound if is_email else "") or where)
+        setting = (self.inbound_setting if is_email else "") or self.secret_setting
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", AnymailNotSupportedWarning
             )  # SendGrid's; its signature is checked
-            view: AnymailCoreWebhookView = kind(**{self.secret_setting: secret}, **self.options)
+            view: AnymailCoreWebhookView = kind(**{setting: secret}, **self.options)
         return view
 
     def proves(self, secret: str, call: Call, *, is_email: bool) -> bool:
-        if not secret or (is_email and not self.brings_email):
+        if not secret:
             return False
         try:
             self._view(secret, is_email=is_email).run_validators(request_of(call))
+        except FORM_TOO_LARGE as error:
+            raise FormTooLargeError from error
         except (AnymailError, SuspiciousOperation, ValueError, KeyError, TypeError):
             return False
         return True
@@ -228,6 +246,16 @@ def request_of(call: Call) -> HttpRequest:
     return request
 
 
+def check_form(call: Call) -> None:
+    """Raises FormTooLargeError, before a call is stored that could not be read later."""
+    try:
+        _fields = request_of(call).POST
+    except FORM_TOO_LARGE as error:
+        raise FormTooLargeError from error
+    except (MultiPartParserError, SuspiciousOperation, ValueError):
+        return  # what it holds instead is found when it is read
+
+
 def told_by(event: AnymailTrackingEvent) -> Told:
     said = json.dumps(event.esp_event, default=str)
     mentioned = (*OURS.findall(str(event.message_id or "")), *OURS.findall(said))
@@ -279,13 +307,19 @@ def _signs(told: Any) -> Iterator[str]:
 PROVIDERS: dict[str, MailProvider] = {
     "generic": GenericProvider(),
     "mailgun": AnymailProvider("mailgun", "Mailgun", "webhook_signing_key"),
+    # two keys, and so two of our webhooks: its event webhook and its Inbound Parse sign with one each
     "sendgrid": AnymailProvider(
-        "sendgrid", "SendGrid", "tracking_webhook_verification_key", brings_email=False
+        "sendgrid",
+        "SendGrid",
+        "tracking_webhook_verification_key",
+        inbound="campaigns.provider_views.SignedSendGridInboundWebhookView",
+        inbound_setting="inbound_webhook_verification_key",
     ),
     "postmark": AnymailProvider("postmark", "Postmark"),
     "ses": AmazonSes("amazon_ses", "AmazonSES", options={"auto_confirm_sns_subscriptions": False}),
-    # its inbound webhook fetches attachments with a key of the account, which we do not hold
-    "brevo": AnymailProvider("brevo", "Brevo", brings_email=False),
+    "brevo": AnymailProvider(
+        "brevo", "Brevo", inbound="campaigns.provider_views.NamedBrevoInboundWebhookView"
+    ),
     "mailjet": AnymailProvider("mailjet", "Mailjet"),
     "sparkpost": AnymailProvider("sparkpost", "SparkPost"),
 }

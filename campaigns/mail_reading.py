@@ -27,6 +27,7 @@ CHARSETS = re.compile(
     r"|utf-16(-[lb]e)?|mac-\w+|tis-620|ptcp154|johab"
 )
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+SIZE = re.compile(r';\s*size="?([0-9]{1,12})"?(?:\s*;|\s*$)')
 MESSAGE_ID = re.compile(r"<([^<>\s]{3,300})>")
 
 
@@ -258,4 +259,10 @@ def _attachments(message: Message) -> Iterator[Attached]:
         except Exception:  # RFC 2231 has many ways to be wrong
             name = ""
         if name or is_attached(part):
-            yield Attached(clean(name)[:200], kind_of(part)[:100], len(content(part)))
+            yield Attached(clean(name)[:200], kind_of(part)[:100], len(content(part)) or _told_size(part))
+
+
+def _told_size(part: Message) -> int:
+    """What a part without content says its size is (RFC 2183 2.7): the file stayed with a provider."""
+    found = SIZE.search(header(part, "Content-Disposition"))
+    return int(found[1]) if found else 0

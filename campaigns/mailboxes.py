@@ -201,12 +201,21 @@ def _connect(mailbox: Mailbox) -> _Imap | _ImapTls:
     server = _Imap(mailbox.host, mailbox.port, timeout=SOCKET_TIMEOUT)
     if mailbox.security == Mailbox.Security.STARTTLS:
         try:
-            server.starttls(ssl_context=context)
-        except (imaplib.IMAP4.error, OSError):
+            _start_tls(server, context)
+        except (imaplib.IMAP4.error, OSError, MailboxError):
             with suppress(OSError):
                 server.shutdown()
             raise
     return server
+
+
+def _start_tls(server: imaplib.IMAP4, context: ssl.SSLContext) -> None:
+    """Never goes on without it: somebody between us and the server could leave the offer out (RFC 8314)."""
+    if "STARTTLS" not in server.capabilities:
+        raise MailboxError(
+            "The server does not offer STARTTLS, so nothing was said to it. Try TLS, port 993."
+        )
+    server.starttls(ssl_context=context)
 
 
 def _log_in(server: imaplib.IMAP4, mailbox: Mailbox) -> None:

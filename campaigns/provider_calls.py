@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from campaigns import hearing, inbound, matching, tracking
 from campaigns.hearing import Heard
-from campaigns.mail_providers import PROVIDERS, Call, Told
+from campaigns.mail_providers import PROVIDERS, Call, Told, check_form
 from campaigns.matching import Match
 from campaigns.models import MailWebhook, WebhookCall
 from config.api import arrivals
@@ -17,11 +17,17 @@ Kind = WebhookCall.Kind
 
 
 def proved(provider: str, call: Call, *, kind: str) -> MailWebhook | None:
-    """The webhook whose secret proves the call: it names the account. None when nobody's does."""
+    """The webhook whose secret proves the call: it names the account. None when nobody's does.
+
+    Raises FormTooLargeError for a form that could not be read, from anybody: some prove themselves in it.
+    """
     hooks = MailWebhook.objects.filter(provider=provider, is_active=True).select_related("account")
     knows = PROVIDERS[provider]
     is_email = kind == Kind.EMAILS
-    return next((hook for hook in hooks if knows.proves(hook.secret, call, is_email=is_email)), None)
+    found = next((hook for hook in hooks if knows.proves(hook.secret, call, is_email=is_email)), None)
+    if found is not None:
+        check_form(call)
+    return found
 
 
 def keep(webhook: MailWebhook, call: Call, *, kind: str) -> bool:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from campaigns import public_holidays
 from campaigns.models import Campaign, Schedule, Step
 from campaigns.models.schedules import EVERY_DAY
 from config.api.zones import first_zone
@@ -21,8 +22,9 @@ DAY = timedelta(days=1)
 MIDNIGHT = time(0)
 # A repeated step whose condition never holds ends somewhere.
 LAST_NUMBER = 10_000
-# A schedule has a weekday and at most 1,000 holidays, so that one of so many days is open.
-LONGEST_WAIT_DAYS = 7 * 1001
+# A schedule has a weekday, at most 1,000 holidays of its own, and a country that leaves every second of its
+# days (public_holidays.check), so that one of so many days is open.
+LONGEST_WAIT_DAYS = 2 * 7 * 1001
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,23 @@ class Rules:
     send_until: time | None = None
     weekdays: frozenset[int] = frozenset(range(1, 8))
     holidays: frozenset[date] = frozenset()
+    country: str = ""
+    part: str = ""  # of the country
     zones: tuple[str, ...] = ()
     max_emails: int | None = None
     interval: timedelta = timedelta(0)
     daily_at: time | None = None
     max_invitations_a_day: int | None = None
     repeats_last_step: bool = False
+
+    @property
+    def is_any_day(self) -> bool:
+        return len(self.weekdays) == 7 and not self.holidays and not self.country
+
+    def is_open_on(self, day: date) -> bool:
+        if day.isoweekday() not in self.weekdays or day in self.holidays:
+            return False
+        return not public_holidays.is_holiday(self.country, self.part, day)
 
     def zone_of(self, time_zone: str = "") -> ZoneInfo:
         """The person's own, else the schedule's, the account's, the installation's."""
@@ -92,6 +105,8 @@ def rules_of(campaign: Campaign) -> Rules:
         send_until=row.send_until,
         weekdays=frozenset(int(day) for day in row.weekdays or EVERY_DAY),
         holidays=frozenset(date.fromisoformat(day) for day in row.holidays),
+        country=row.holiday_country,
+        part=row.holiday_subdivision,
         zones=(row.time_zone, *zones),
         max_emails=row.max_emails,
         interval=timedelta(minutes=row.interval_minutes),
@@ -140,7 +155,7 @@ def _jump(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
 
 def window_of(rules: Rules, day: date, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
     """From when until when emails may leave in the window that opens on this day; None on a day without."""
-    if day.isoweekday() not in rules.weekdays or day in rules.holidays:
+    if not rules.is_open_on(day):
         return None
     first, last = rules.send_from or MIDNIGHT, rules.send_until or MIDNIGHT
     closes_on = day if last > first else day + DAY
@@ -153,7 +168,7 @@ def window_of(rules: Rules, day: date, zone: ZoneInfo) -> tuple[datetime, dateti
 
 def next_open(rules: Rules, at: datetime, zone: ZoneInfo) -> datetime:
     """The first moment, this one or later, at which an email may leave to somebody in this zone."""
-    if rules.send_from is None and len(rules.weekdays) == 7 and not rules.holidays:
+    if rules.send_from is None and rules.is_any_day:
         return at
     day = at.astimezone(zone).date() - DAY  # whose window may go on past midnight
     for _number in range(LONGEST_WAIT_DAYS + 2):

@@ -1,12 +1,12 @@
 """The emails between an account and a person, both sides, as one thread."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from campaigns import outbox
 from campaigns.models import Delivery, InboundEmail, SentText
@@ -17,6 +17,7 @@ from crm.models.contacts import Channel
 
 MOST = 500  # emails of one thread
 MOST_THREADS = 10_000
+MOST_NAMED = 1_000  # addresses in one query
 # What arrived and is no part of a thread.
 NOT_SHOWN = (InboundEmail.Kind.OWN_COPY, InboundEmail.Kind.COPY)
 
@@ -104,21 +105,41 @@ def _received(email: InboundEmail) -> Letter:
     )
 
 
-def threads_of(account: Account, *, limit: int = MOST_THREADS) -> list[Thread]:
-    """Every address the account wrote to, the one written to last first, and what came back."""
+def threads_of(
+    account: Account, *, limit: int = MOST_THREADS, after: tuple[datetime, str] | None = None
+) -> list[Thread]:
+    """Every address the account wrote to, the one written to last first, and what came back.
+
+    `after` is `last_sent` and `email` of the last thread of the page before.
+    """
     sent = _counted(Delivery.objects.for_account(account))
+    if after is not None:
+        at, email = after
+        sent = sent.filter(Q(last__lt=at) | Q(last=at, to_email__gt=email))
     rows = list(sent.order_by("-last", "to_email")[:limit])
+    back = _back(account, [row["to_email"] for row in rows])
+    return [_thread(row, back.get(row["to_email"], {})) for row in rows]
+
+
+def number_of_threads(account: Account) -> int:
+    sent = Delivery.objects.for_account(account).filter(sent_at__isnull=False)
+    return sent.order_by().values("to_email").distinct().count()
+
+
+def _back(account: Account, emails: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What came from these addresses, counted; from all of them where they are a great many."""
     came = InboundEmail.objects.for_account(account).filter(
         state=InboundEmail.State.DONE, contact__isnull=False
     )
-    back = {
+    if len(emails) <= MOST_NAMED:
+        came = came.filter(from_email__in=emails)
+    return {
         row["from_email"]: row
         for row in came.exclude(kind__in=NOT_SHOWN)
         .order_by()
         .values("from_email")
         .annotate(count=Count("pk"), last=Max("received_at"))
     }
-    return [_thread(row, back.get(row["to_email"], {})) for row in rows]
 
 
 def _counted(deliveries: "QuerySet[Delivery]") -> Any:

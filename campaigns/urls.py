@@ -9,6 +9,7 @@ from campaigns.api import (
     inbound,
     outbox,
     people,
+    previews,
     progress,
     schedules,
     templates,
@@ -43,7 +44,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path(
         f"{API}/campaigns/<uuid:campaign_id>/preview",
-        campaigns.PreviewView.as_view(),
+        previews.PreviewView.as_view(),
         name="campaign-preview",
     ),
     path(

@@ -21,11 +21,10 @@ class WorkerHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     def start(self, consumer: Any) -> None:
         from config.system import heartbeats
 
-        # One that only sends email does not stand for the other.
-        part = "mail" if set(consumer.app.amqp.queues.consume_from) == {"mail"} else "worker"
-        heartbeats.beat_and_disconnect(part)
+        parts = heartbeats.parts_of_worker(consumer.app.amqp.queues.consume_from)
+        heartbeats.beat_and_disconnect(*parts)
         self.timer = consumer.timer.call_repeatedly(
-            heartbeats.EVERY_SECONDS, heartbeats.beat_and_disconnect, (part,)
+            heartbeats.EVERY_SECONDS, heartbeats.beat_and_disconnect, tuple(parts)
         )
 
     def stop(self, consumer: Any) -> None:

@@ -26,6 +26,8 @@ CHANNEL_OF: dict[str, str] = {
     ContactAddress.Kind.EMAIL: Channel.EMAIL,
     ContactAddress.Kind.PHONE: Channel.PHONE,
 }
+REMEMBERS = "lyzr"  # the provider that keeps what was said
+LEFT_AT_LYZR = "sessions_left_at_lyzr"  # in the receipt: for staff to delete there
 MOST_MESSAGES = 100_000  # of one conversation in an export
 
 
@@ -91,6 +93,8 @@ def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, in
 
 def _erase_talks(contact: Contact, conversations: Any) -> dict[str, int]:
     removed = {"conversations": 0, "messages": 0, "files": 0, "links": 0, "timeline": 0}
+    if left := _remembered_elsewhere(conversations):
+        removed[LEFT_AT_LYZR] = left
     for conversation in conversations:
         removed["files"] += _erase_files(
             MediaFile.objects.filter(messages__conversation=conversation).distinct()
@@ -102,6 +106,12 @@ def _erase_talks(contact: Contact, conversations: Any) -> dict[str, int]:
             Conversation.objects.filter(pk=conversation.pk).delete()
             removed["conversations"] += 1
     return removed
+
+
+def _remembered_elsewhere(conversations: Any) -> int:
+    """Talks whose words a vendor keeps in sessions that it knows no call to delete (docs/lyzr.md)."""
+    answered = Message.objects.filter(conversation__in=conversations.values("pk"), provider=REMEMBERS)
+    return int(answered.order_by().values("conversation").distinct().count())
 
 
 def _erase_timeline(contact: Contact, conversation: Conversation) -> int:

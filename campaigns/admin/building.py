@@ -18,6 +18,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
 )
 
+from campaigns import public_holidays
 from campaigns.api.campaigns import EDITABLE
 from campaigns.models import EmailTemplate, Schedule, SplitTest, Step
 from campaigns.models.schedules import EVERY_DAY, validate_holidays
@@ -117,6 +118,10 @@ def _is_editable(campaign: Model | None) -> bool:
     return campaign is None or getattr(campaign, "state", "") in EDITABLE
 
 
+def countries_to_choose() -> list[tuple[str, Any]]:
+    return [("", _l("No country")), *public_holidays.countries().items()]
+
+
 class ScheduleForm(forms.ModelForm):
     weekdays = WeekdaysField(label=_l("Weekdays"), initial=EVERY_DAY)
     holidays = LinesField(
@@ -124,6 +129,13 @@ class ScheduleForm(forms.ModelForm):
         label=_l("Holidays"),
         validators=[],
         help_text=_l("Days without emails, like 2026-12-25, one on each line."),
+    )
+    holiday_country = forms.ChoiceField(
+        required=False,
+        label=_l("Public holidays of"),
+        widget=UnfoldAdminSelectWidget,
+        choices=countries_to_choose,
+        help_text=_l("Days without emails too, by each person's own clock."),
     )
 
     class Meta:
@@ -133,6 +145,8 @@ class ScheduleForm(forms.ModelForm):
             "send_until",
             "weekdays",
             "holidays",
+            "holiday_country",
+            "holiday_subdivision",
             "time_zone",
             "max_emails",
             "interval_minutes",
@@ -143,6 +157,7 @@ class ScheduleForm(forms.ModelForm):
         labels = {
             "send_from": _l("From"),
             "send_until": _l("Until"),
+            "holiday_subdivision": _l("Part of the country"),
             "time_zone": _l("Time zone"),
             "max_emails": _l("Most emails to one person"),
             "interval_minutes": _l("Minutes between two emails"),
@@ -164,7 +179,18 @@ class ScheduleInline(_OfCampaign, StackedInline):
     extra, max_num = 1, 1
     verbose_name_plural = _l("When emails may leave")
     fieldsets = (
-        (None, {"fields": (("send_from", "send_until"), "weekdays", "holidays", "time_zone")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("send_from", "send_until"),
+                    "weekdays",
+                    "holidays",
+                    ("holiday_country", "holiday_subdivision"),
+                    "time_zone",
+                )
+            },
+        ),
         (
             _l("Limits"),
             {

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _l
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from campaigns import columns, csv_reading, encodings, importing
+from campaigns import columns, csv_reading, encodings, excel, importing
 from campaigns.admin.looks import moment, page
 from campaigns.api.people import errors_file
 from campaigns.models import ContactImport
@@ -86,9 +86,10 @@ class _Pages:
             if (file.size or 0) > csv_reading.MAX_BYTES:
                 raise importing.ImportRefusedError(_("The file is larger than 20 MB."))
             kept = importing.receive(campaign, file.read(), filename=file.name or "")
-        except importing.ImportRefusedError as error:
+        except (importing.ImportRefusedError, excel.ExcelBusyError) as error:
+            status = 503 if isinstance(error, excel.ExcelBusyError) else 400
             refused = {**context, "problem": str(error)}
-            return page(request, "admin/campaigns/import.html", refused, about=campaign, status=400)
+            return page(request, "admin/campaigns/import.html", refused, about=campaign, status=status)
         importing.check_as_guessed(kept)
         return redirect("admin:campaigns_campaign_import_look", campaign.pk, kept.pk)
 

@@ -1,28 +1,31 @@
 """Campaigns over the API: make, look ahead, start, stop, and see how far they are."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from campaigns import previewing, states, wording
+from campaigns import states
 from campaigns.api import SCOPE
 from campaigns.api.templates import TemplateSerializer
 from campaigns.models import Campaign, EmailTemplate, SmtpServer
 from config.api.audit import record
 from config.api.authentication import account_of, caller_of
 from config.api.envelope import success
-from config.api.errors import ConflictError, NotFoundError
+from config.api.errors import ConflictError
 from config.api.models import Account
 from config.api.openapi import enveloped
 from config.api.owned import OwnedList, given, one_of
 from interviews.models import Guide
 
+ANOTHER_STANDING = {"is_standing": "This account has one already."}
 EDITABLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
 
 
@@ -113,19 +116,30 @@ class CampaignSerializer(serializers.ModelSerializer):
         if self.instance is not None and "inline_template" in attrs:
             raise serializers.ValidationError({"inline_template": "Change the template itself instead."})
         if attrs.get("is_standing") and self._has_another_standing():
-            raise serializers.ValidationError({"is_standing": "This account has one already."})
+            raise serializers.ValidationError(ANOTHER_STANDING)
         return attrs
+
+    @contextmanager
+    def one_standing(self) -> Iterator[None]:
+        """Around a write: two callers at once both passed `validate`, and the database took one."""
+        try:
+            with transaction.atomic():
+                yield
+        except IntegrityError:
+            if not self._has_another_standing():
+                raise
+            raise serializers.ValidationError(ANOTHER_STANDING) from None
 
     def _has_another_standing(self) -> bool:
         others = Campaign.objects.for_account(self.context["account"]).filter(is_standing=True)
         return others.exclude(pk=getattr(self.instance, "pk", None)).exists()
 
-    @transaction.atomic
     def create(self, validated: dict[str, Any]) -> Campaign:
         account, inline = self.context["account"], validated.pop("inline_template", None)
-        if inline is not None:
-            validated["template"] = EmailTemplate.objects.create(account=account, **inline)
-        campaign: Campaign = Campaign.objects.create(account=account, **validated)
+        with self.one_standing():
+            if inline is not None:
+                validated["template"] = EmailTemplate.objects.create(account=account, **inline)
+            campaign: Campaign = Campaign.objects.create(account=account, **validated)
         return campaign
 
 
@@ -205,7 +219,9 @@ class CampaignDetail(generics.GenericAPIView):
             raise ConflictError(f"This campaign is {campaign.state}; only a draft can be changed.")
         # Conditional, so that a campaign started this moment keeps what it was started with.
         editable = Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE)
-        if serializer.validated_data and not editable.update(**serializer.validated_data):
+        with serializer.one_standing():
+            changed = not serializer.validated_data or editable.update(**serializer.validated_data)
+        if not changed:
             raise ConflictError("This campaign has just started; it can no longer be changed.")
         audit(request, "changed campaign", campaign)
         return shown(request, campaign_id)
@@ -222,62 +238,6 @@ class CampaignDetail(generics.GenericAPIView):
         audit(request, "deleted campaign", campaign)
         campaign.delete()
         return Response(status=204)
-
-
-class SampleSerializer(serializers.Serializer):
-    to = serializers.CharField()
-    subject = serializers.CharField()
-    text = serializers.CharField()
-    html = serializers.CharField()
-
-
-class OpeningSerializer(serializers.Serializer):
-    time_zone = serializers.CharField()
-    at = serializers.DateTimeField()
-    people = serializers.IntegerField()
-
-
-class PreviewSerializer(serializers.Serializer):
-    will_get = serializers.IntegerField(help_text="People who wait and may be invited.")
-    skipped = serializers.DictField(child=serializers.IntegerField(), help_text="Reason → people.")
-    opens = OpeningSerializer(many=True, help_text="When the first email leaves at the earliest.")
-    warnings = serializers.ListField(child=serializers.CharField())
-    sample = SampleSerializer()
-
-
-@extend_schema(tags=["Campaigns"])
-class PreviewView(APIView):
-    required_scope = SCOPE
-
-    @extend_schema(
-        operation_id="campaigns_preview",
-        summary="Who will get it, who will not and why, and how it reads",
-        parameters=[OpenApiParameter("recipient", int, description="Preview as this recipient.")],
-        responses=enveloped("CampaignPreviewResponse", PreviewSerializer()),
-    )
-    def get(self, request: Request, campaign_id: UUID) -> Response:
-        campaign = campaign_of(request, campaign_id)
-        audience = previewing.audience_of(campaign)
-        try:
-            warnings = wording.check_campaign(campaign)
-            email = previewing.sample(campaign, recipient=_recipient(request, campaign))
-        except wording.TemplateError as error:
-            raise ConflictError(f"The template cannot be used: {error}") from None
-        sample = {"to": email.to, "subject": email.subject, "text": email.text, "html": email.html}
-        opens = OpeningSerializer(audience.opens, many=True).data
-        found = {"will_get": audience.will_get, "skipped": audience.skipped, "opens": opens}
-        return success(request, {**found, "warnings": warnings, "sample": sample})
-
-
-def _recipient(request: Request, campaign: Campaign) -> Any:
-    wanted = request.query_params.get("recipient", "")
-    if not wanted:
-        return None
-    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else -1
-    found = campaign.recipients.select_related("contact").filter(pk=number).first()
-    if found is None:
-        raise NotFoundError("recipient")
-    return found
 
 
 class _MoveView(APIView):

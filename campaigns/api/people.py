@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from campaigns import csv_reading, encodings, importing
+from campaigns import csv_reading, encodings, excel, importing
 from campaigns.api import SCOPE
 from campaigns.api.campaigns import campaign_of
 from campaigns.error_rows import error_rows
@@ -20,7 +20,7 @@ from campaigns.models import Campaign, ContactImport, Delivery, Recipient
 from config.api.audit import record
 from config.api.authentication import caller_of
 from config.api.envelope import success
-from config.api.errors import ApiError, NotFoundError
+from config.api.errors import ApiError, NotFoundError, UnavailableError
 from config.api.openapi import enveloped
 from crm.contacts import email_of
 
@@ -119,6 +119,8 @@ class ImportView(APIView):
             kept = importing.keep(campaign, upload.read(), filename=upload.name or "", choices=choices)
         except importing.ImportRefusedError as error:
             raise serializers.ValidationError({"file": [str(error)]}) from None
+        except excel.ExcelBusyError as busy:
+            raise UnavailableError(str(busy), retry_after_seconds=excel.COME_AGAIN_SECONDS) from None
         importing.start(kept)
         record(
             campaign.account,

@@ -4,16 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from campaigns import followups, previewing, splitting
+from campaigns import followups, previewing, public_holidays, splitting
 from campaigns.api import SCOPE
 from campaigns.api.campaigns import audit, campaign_of
 from campaigns.models import Campaign, EmailTemplate, Recipient, Schedule, SplitTest, Step, Variant
+from campaigns.models.schedules import EVERY_DAY
 from config.api.authentication import caller_of
 from config.api.envelope import success
 from config.api.errors import ConflictError, NotFoundError
@@ -64,6 +66,11 @@ class StepsSerializer(serializers.Serializer):
         return steps
 
 
+class HolidaySerializer(serializers.Serializer):
+    day = serializers.DateField()
+    name = serializers.CharField()
+
+
 class SendingScheduleSerializer(serializers.ModelSerializer):
     weekdays = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=7),
@@ -72,6 +79,7 @@ class SendingScheduleSerializer(serializers.ModelSerializer):
         help_text="1 is Monday, 7 Sunday.",
     )
     holidays = serializers.ListField(child=serializers.DateField(), required=False, max_length=1000)
+    coming_holidays = serializers.SerializerMethodField(help_text="Of the country: the next ten.")
 
     class Meta:
         model = Schedule
@@ -80,6 +88,9 @@ class SendingScheduleSerializer(serializers.ModelSerializer):
             "send_until",
             "weekdays",
             "holidays",
+            "holiday_country",
+            "holiday_subdivision",
+            "coming_holidays",
             "time_zone",
             "max_emails",
             "interval_minutes",
@@ -98,7 +109,22 @@ class SendingScheduleSerializer(serializers.ModelSerializer):
             attrs["weekdays"] = "".join(str(day) for day in sorted(set(attrs["weekdays"])))
         if "holidays" in attrs:
             attrs["holidays"] = sorted({day.isoformat() for day in attrs["holidays"]})
+        self._check_country(attrs)
         return attrs
+
+    def _check_country(self, attrs: dict[str, Any]) -> None:
+        weekdays = [int(day) for day in attrs.get("weekdays", EVERY_DAY)]
+        country, part = attrs.get("holiday_country", ""), attrs.get("holiday_subdivision", "")
+        try:
+            public_holidays.check(country, part, weekdays=weekdays)
+        except public_holidays.UnknownPlaceError as error:
+            raise serializers.ValidationError({error.field: str(error)}) from None
+
+    @extend_schema_field(HolidaySerializer(many=True))
+    def get_coming_holidays(self, schedule: Schedule) -> list[dict[str, Any]]:
+        country, part = schedule.holiday_country, schedule.holiday_subdivision
+        days = public_holidays.coming(country, part, today=timezone.now().date())
+        return [{"day": day.isoformat(), "name": name} for day, name in days]
 
 
 class SplitTestSerializer(_OfAccount):

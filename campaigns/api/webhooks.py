@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from campaigns import provider_calls
-from campaigns.mail_providers import PROVIDERS, Call
+from campaigns.mail_providers import PROVIDERS, Call, FormTooLargeError
 from campaigns.models import WebhookCall
 from config.api import throttling
 from config.api.addresses import client_address, ident_of_address
@@ -32,6 +32,11 @@ NOT_PROVED = Failure(
 )
 NO_PASSWORD = Failure(401, "UNAUTHORIZED", "Send the user and password of this webhook.")
 TOO_LARGE = Failure(413, "PAYLOAD_TOO_LARGE", "This call is larger than RAPPORT_INBOUND_MAX_MB allows.")
+FORM_TOO_LARGE = Failure(
+    413,
+    "PAYLOAD_TOO_LARGE",
+    "The fields of this form hold more than 2.5 MB, or are more than 1,000. Files beside them may be larger.",
+)
 REFUSED_PER_MINUTE = 60
 
 PROVIDER = OpenApiParameter(
@@ -66,7 +71,10 @@ class _Webhook(APIView):
             return json_error(plain, TOO_LARGE)
         headers = {name: plain.headers[name] for name in PROOFS if name in plain.headers}
         call = Call(body, plain.headers.get("Content-Type", ""), headers)
-        webhook = provider_calls.proved(provider, call, kind=self.kind)
+        try:
+            webhook = provider_calls.proved(provider, call, kind=self.kind)
+        except FormTooLargeError:
+            return json_error(plain, FORM_TOO_LARGE)
         if webhook is None:
             return _refused(plain, provider)
         provider_calls.keep(webhook, call, kind=self.kind)

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
+from campaigns import public_holidays
 from campaigns.models.campaigns import Campaign
 from campaigns.models.servers import EmailTemplate
 from config.api.models import AccountQuerySet
@@ -97,6 +98,20 @@ class Schedule(models.Model):
     holidays = models.JSONField(
         default=list, blank=True, validators=[validate_holidays], help_text='Like ["2026-12-25"].'
     )
+    holiday_country = models.CharField(
+        max_length=2,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Its public holidays are days without emails, besides those listed. Like PL.",
+    )
+    holiday_subdivision = models.CharField(
+        max_length=30,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="A part of the country with holidays of its own, like BY for Bavaria.",
+    )
     time_zone = models.CharField(
         max_length=64,
         blank=True,
@@ -145,7 +160,19 @@ class Schedule(models.Model):
             models.CheckConstraint(
                 condition=Q(max_emails=None) | Q(max_emails__gte=1), name="schedule_sends_at_least_one"
             ),
+            # BY is Bavaria in Germany, and something else elsewhere.
+            models.CheckConstraint(
+                condition=Q(holiday_subdivision="") | ~Q(holiday_country=""),
+                name="schedule_part_has_a_country",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"Schedule of {self.campaign}"
+
+    def clean(self) -> None:
+        weekdays = {int(day) for day in self.weekdays if day.isdecimal()}
+        try:
+            public_holidays.check(self.holiday_country, self.holiday_subdivision, weekdays=weekdays)
+        except public_holidays.UnknownPlaceError as error:
+            raise ValidationError({error.field: str(error)}) from None

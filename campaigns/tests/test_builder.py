@@ -61,6 +61,26 @@ def test_a_campaign_is_built_on_one_page(admin_client):
     assert "2027-01-01" in page
 
 
+def test_public_holidays_are_chosen_from_a_list_of_countries(admin_client):
+    campaign = make_campaign()
+    days = {"schedule-0-weekdays": list("12345"), "schedule-0-interval_minutes": "0"}
+    data = form_of(campaign, schedule=1) | days
+    chosen = {"schedule-0-holiday_country": "DE", "schedule-0-holiday_subdivision": "BY"}
+    schedule = saved(admin_client, campaign, data | chosen).schedule
+    assert (schedule.holiday_country, schedule.holiday_subdivision) == ("DE", "BY")
+    page = admin_client.get(at("campaign_change", campaign.pk)).content.decode()
+    assert '<option value="DE" selected>Germany</option>' in page
+
+
+def test_a_wrong_part_of_a_country_is_told(admin_client):
+    campaign = make_campaign()
+    days = {"schedule-0-weekdays": ["1"], "schedule-0-interval_minutes": "0"}
+    wrong = {"schedule-0-holiday_country": "DE", "schedule-0-holiday_subdivision": "XX"}
+    data = form_of(campaign, schedule=1) | days | wrong
+    response = admin_client.post(at("campaign_change", campaign.pk), data)
+    assert "XX is no part of DE" in response.content.decode()
+
+
 def test_parts_that_were_left_empty_are_not_made(admin_client):
     campaign = make_campaign()
     empty = {"schedule-0-weekdays": list("1234567"), "schedule-0-interval_minutes": "0"}

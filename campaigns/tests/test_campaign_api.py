@@ -7,8 +7,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from campaigns import inviting, sending, states
+from campaigns import addresses, inviting, sending, states
+from campaigns.api.campaigns import CampaignSerializer
 from campaigns.models import Campaign, Delivery, EmailTemplate
+from crm.models import Contact
 from tests.factories import (
     bearer,
     make_account,
@@ -300,3 +302,51 @@ def test_progress_tells_people_apart():
     figures = states.progress([campaign.pk])[campaign.pk]
     assert (figures.people, figures.left, figures.sent, figures.failed, figures.unknown) == (5, 0, 2, 1, 1)
     assert (figures.skipped, figures.opened, figures.completed) == (1, 1, 1)
+
+
+def test_whoever_is_tried_again_is_one_person(django_assert_num_queries):
+    campaign = make_campaign(people=2, is_standing=True)
+    states.begin(campaign.pk)
+    inviting.invite_people(campaign.pk)
+    sending.send_due(None)
+    addresses.try_again(campaign.recipients.first())
+    inviting.invite_people(campaign.pk)
+    sending.send_due(None)
+    with django_assert_num_queries(2):
+        figures = states.progress([campaign.pk])[campaign.pk]
+    assert (figures.people, figures.left, figures.sent) == (2, 0, 3)
+
+
+def test_who_is_held_back_at_the_last_look_is_skipped_and_no_cancelled_email():
+    campaign = make_campaign(people=2)
+    states.begin(campaign.pk)
+    inviting.invite_people(campaign.pk)
+    first = campaign.recipients.select_related("contact").first()
+    Contact.objects.filter(pk=first.contact_id).update(is_active=False)
+    sending.send_due(None)
+    figures = states.progress([campaign.pk])[campaign.pk]
+    assert (figures.skipped, figures.cancelled, figures.sent, figures.left) == (1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_the_second_of_two_who_make_a_standing_campaign_at_once_is_told(api, monkeypatch, is_new):
+    campaign = make_campaign()
+    look = CampaignSerializer._has_another_standing
+
+    def look_and_be_overtaken(serializer):
+        found = look(serializer)
+        if not found:
+            make_campaign(is_standing=True)
+        return found
+
+    monkeypatch.setattr(CampaignSerializer, "_has_another_standing", look_and_be_overtaken)
+    template = {"name": "Hi", "subject": "Hello", "text": "Please: {{ link }}"}
+    new = {"name": "Second", "guide": str(campaign.guide_id), "inline_template": template}
+    if is_new:
+        answer = api.post(BASE, {**new, "is_standing": True})
+    else:
+        answer = api.patch(f"{BASE}/{campaign.pk}", {"is_standing": True})
+    assert answer.status_code == 400
+    assert "is_standing" in answer.content.decode()
+    assert Campaign.objects.filter(is_standing=True).count() == 1
+    assert not EmailTemplate.objects.filter(name="Hi").exists()

@@ -207,6 +207,46 @@ def test_a_trusted_certificate_is_taken(tmp_path, monkeypatch):
     assert (mailbox.last_error, stored()) == ("", [1])
 
 
+@pytest.fixture
+def authority(tmp_path):
+    authority = Authority(tmp_path)
+    authority.context_for("localhost")
+    return authority
+
+
+def test_starttls_encrypts_before_the_password_is_said(authority, tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with ImapServer(certificate=tmp_path / "localhost1.pem", starttls=True) as server:
+        mailbox = make_mailbox(server, security="starttls", host="localhost")
+        server.deliver(letter(1))
+        read(mailbox)
+        assert server.open_logins() == 0
+    assert (mailbox.last_error, stored()) == ("", [1])
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_starttls_with_a_certificate_of_nobody_or_of_another_is_refused(
+    authority, tmp_path, monkeypatch, host
+):
+    if host == "127.0.0.1":  # trusted, and issued for localhost
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with ImapServer(certificate=tmp_path / "localhost1.pem", starttls=True) as server:
+        mailbox = make_mailbox(server, security="starttls", host=host)
+        read(mailbox)
+        assert server.open_logins() == 0
+    assert "not trusted" in mailbox.last_error
+
+
+def test_a_server_without_starttls_is_never_told_the_password():
+    with ImapServer() as server:
+        mailbox = make_mailbox(server, security="starttls")
+        server.deliver(letter(1))
+        read(mailbox)
+        assert server.open_logins() == 0
+    assert "STARTTLS" in mailbox.last_error
+    assert not stored()
+
+
 def test_two_readers_do_not_read_one_mailbox_at_once():
     with ImapServer() as server:
         mailbox = make_mailbox(server)

@@ -1,5 +1,7 @@
 """/email-thread(s): what was written to a person, by the documented words."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -71,6 +73,44 @@ def test_threads_are_listed_latest_first(api, account):
     assert [one["email"] for one in listed["threads"]] == [EMAIL, "bo@example.com"]
     assert listed["total_conversations"] == 2
     assert listed["threads"][0]["latest_follow_up_number"] == 1
+
+
+def test_a_link_leads_on_through_all_threads(api, account):
+    at = timezone.now()
+    for number in range(5):
+        delivery = sent(account, f"p{number}@example.com")
+        # two of them at the same moment
+        Delivery.objects.filter(pk=delivery.pk).update(sent_at=at - timedelta(minutes=number // 2))
+    listed, path = [], "/email-threads/acme?limit=2"
+    while path:
+        answer = api.get(path)
+        listed.append([one["email"][:2] for one in answer.json()["threads"]])
+        assert answer.json()["total_conversations"] == 5
+        link = answer.headers.get("Link", "")
+        path = link.removeprefix("<").partition(">")[0].removeprefix("http://testserver")
+    assert listed == [["p0", "p1"], ["p2", "p3"], ["p4"]]
+
+
+def test_a_page_of_threads_asks_as_much_however_many_there_are(api, account, django_assert_max_num_queries):
+    for number in range(6):
+        sent(account, f"p{number}@example.com")
+    with django_assert_max_num_queries(8):
+        assert len(api.get("/email-threads/acme?limit=5").json()["threads"]) == 5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "limit=0",
+        "limit=x",
+        "limit=10001",
+        "cursor=x",
+        "cursor=WyJ4IiwgInkiXQ",
+        "cursor=WyIyMDI2LTAxLTAxIiwgIngiXQ",
+    ],
+)
+def test_a_page_that_makes_no_sense_is_told(api, wrong):
+    assert api.get(f"/email-threads/acme?{wrong}").status_code == 422
 
 
 @pytest.mark.parametrize("path", [f"/email-thread/acme/{EMAIL}", "/email-threads/acme"])

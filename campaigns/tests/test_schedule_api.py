@@ -1,6 +1,7 @@
 """Steps, schedule, A/B test and previews over the API, and their strangers."""
 
 import pytest
+import time_machine
 
 from campaigns import previewing, states, tasks
 from campaigns.models import Campaign, Recipient, Schedule, SplitTest, Step
@@ -83,6 +84,11 @@ def test_the_schedule_is_set_whole(api):
         {"weekdays": []},
         {"weekdays": [8]},
         {"holidays": ["Christmas"]},
+        {"holiday_country": "ZZ"},
+        {"holiday_country": "POL"},
+        {"holiday_country": None},
+        {"holiday_subdivision": "BY"},
+        {"holiday_country": "DE", "holiday_subdivision": "XX"},
         {"time_zone": "Mars/Olympus"},
         {"max_emails": 0},
         {"repeats_last_step": True},
@@ -93,6 +99,27 @@ def test_the_schedule_is_set_whole(api):
 def test_a_schedule_that_makes_no_sense_is_told(api, wrong):
     answer = put(api, f"{BASE}/{make_campaign().pk}/sending-schedule", wrong)
     assert answer.status_code == 400
+
+
+@time_machine.travel("2026-12-20T10:00Z", tick=False)
+def test_a_country_closes_its_holidays_and_says_which(api):
+    campaign = make_campaign(people=1)
+    path = f"{BASE}/{campaign.pk}"
+    body = {"holiday_country": "DE", "holiday_subdivision": "BY", "time_zone": "Europe/Berlin"}
+    shown = put(api, f"{path}/sending-schedule", body).json()["data"]
+    assert (shown["holiday_country"], shown["holiday_subdivision"]) == ("DE", "BY")
+    assert shown["coming_holidays"][0] == {"day": "2026-12-25", "name": "Christmas Day"}
+    assert "2027-01-06" in [one["day"] for one in shown["coming_holidays"]]
+    with time_machine.travel("2026-12-25T10:00Z", tick=False):
+        opens = api.get(f"{path}/preview").json()["data"]["opens"]
+    assert opens[0]["at"].startswith("2026-12-26T23:00")  # midnight there, after two holidays
+
+
+def test_a_wrong_part_of_a_country_is_told_with_those_there_are(api):
+    wrong = {"holiday_country": "DE", "holiday_subdivision": "Bavaria"}
+    answer = put(api, f"{BASE}/{make_campaign().pk}/sending-schedule", wrong)
+    assert answer.status_code == 400
+    assert "BB, BE, BW, BY" in answer.content.decode()
 
 
 def test_a_running_campaign_keeps_its_steps_and_a_paused_one_does_not(api):

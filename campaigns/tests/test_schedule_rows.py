@@ -46,6 +46,7 @@ def test_two_steps_never_share_a_position():
         {"weekdays": ""},
         {"repeats_last_step": True},
         {"max_emails": 0},
+        {"holiday_subdivision": "BY"},
     ],
 )
 def test_a_schedule_that_sends_nothing_or_for_ever_is_refused(wrong):
@@ -60,6 +61,10 @@ def test_a_schedule_that_sends_nothing_or_for_ever_is_refused(wrong):
         {"holidays": ["25.12.2026"]},
         {"holidays": "2026-12-25"},
         {"holidays": 7},
+        {"holiday_country": "pl"},
+        {"holiday_country": "ZZ"},
+        {"holiday_country": "PL", "holiday_subdivision": "BY"},
+        {"holiday_country": "DE", "holiday_subdivision": "XX"},
         {"max_emails": 1001},
     ],
 )

@@ -1,5 +1,6 @@
 """Windows, weekdays and holidays as people's own clocks show them, through every kind of clock change."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -83,6 +84,37 @@ def test_an_email_waits_for_the_window_of_the_persons_zone(zone, asked, expected
 def test_holidays_are_closed():
     rules = Rules(holidays=frozenset({date(2026, 12, 25), date(2026, 12, 26)}))
     assert next_open(rules, utc("2026-12-25T10:00"), ZoneInfo("UTC")) == utc("2026-12-27T00:00")
+
+
+HOLIDAYS = [
+    # country, part, zone, asked at (UTC), first open moment (UTC)
+    ("PL", "", "Europe/Warsaw", "2026-11-11T10:00", "2026-11-12T08:00"),  # Independence Day
+    ("DE", "BY", "Europe/Berlin", "2026-01-06T10:00", "2026-01-07T08:00"),  # Epiphany, in Bavaria
+    ("DE", "", "Europe/Berlin", "2026-01-06T10:00", "2026-01-06T10:00"),  # and not in all of Germany
+    ("US", "", "America/New_York", "2026-07-03T14:00", "2026-07-06T13:00"),  # the day off for a Saturday
+    # it is still the holiday where the person is, and a working day in the country
+    ("PL", "", "America/Los_Angeles", "2026-11-12T05:00", "2026-11-12T17:00"),
+    # Easter Monday of 2027 is the day after the clocks change: open on Tuesday, by the new time
+    ("PL", "", "Europe/Warsaw", "2027-03-27T20:00", "2027-03-30T07:00"),
+    # Austria's national day is the Monday after they change back
+    ("AT", "", "Europe/Vienna", "2026-10-26T10:00", "2026-10-27T08:00"),
+]
+
+
+@pytest.mark.parametrize(("country", "part", "zone", "asked", "expected"), HOLIDAYS)
+def test_public_holidays_of_a_country_are_closed(country, part, zone, asked, expected):
+    rules = replace(OPEN, country=country, part=part)
+    assert next_open(rules, utc(asked), ZoneInfo(zone)) == utc(expected)
+
+
+def test_a_country_closes_days_without_a_window_too():
+    rules = Rules(country="PL", holidays=frozenset({date(2026, 12, 27)}))
+    assert next_open(rules, utc("2026-12-25T10:00"), ZoneInfo("UTC")) == utc("2026-12-28T00:00")
+
+
+def test_a_place_the_library_lost_holds_nothing_up():
+    rules = Rules(country="ZZ")
+    assert next_open(rules, utc("2026-12-25T10:00"), ZoneInfo("UTC")) == utc("2026-12-25T10:00")
 
 
 def test_a_window_may_go_on_past_midnight():

@@ -59,10 +59,7 @@ class WholeLists(KeysetPagination):
         """The header; empty at the end of the list."""
         if self.next_cursor is None:
             return {}
-        query = self.request.query_params.copy()
-        query["cursor"] = self.next_cursor
-        address = f"{self.request.build_absolute_uri(self.request.path)}?{urlencode(query, doseq=True)}"
-        return {"Link": f'<{address}>; rel="next"'}
+        return next_link(self.request, self.next_cursor)
 
     def get_paginated_response(self, data: Any) -> Response:
         return private(data, headers=self.link())
@@ -75,6 +72,13 @@ class WholeLists(KeysetPagination):
             parameter("limit", "integer", f"At most so many rows, 1 to {self.most:,}; else {self.most:,}."),
             parameter("cursor", "string", "From the `Link` header of the answer before."),
         ]
+
+
+def next_link(request: Request, cursor: str) -> dict[str, str]:
+    """The header that leads to the rows after these (RFC 8288)."""
+    query = {**request.query_params.dict(), "cursor": cursor}
+    address = f"{request.build_absolute_uri(request.path)}?{urlencode(query)}"
+    return {"Link": f'<{address}>; rel="next"'}
 
 
 def private(data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -87,6 +87,7 @@ def detailed_health() -> dict[str, Any]:
         "disk_space": share_component(disk(), unit=GIGABYTE, name="GB", full=DISK_FULL),
         "redis": part_component(found.part("redis")),
         "worker": part_component(found.part("worker")),
+        "mail": part_component(found.part("mail")),
     }
     return {
         "status": overall(found, components),

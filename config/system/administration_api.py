@@ -24,7 +24,7 @@ class DetailedHealthSerializer(serializers.Serializer):
     components = serializers.DictField(
         child=serializers.DictField(),
         required=False,
-        help_text="database, vector_db, openai_api, memory_usage, disk_space, redis, worker.",
+        help_text="database, vector_db, openai_api, memory_usage, disk_space, redis, worker, mail.",
     )
 
 

@@ -16,6 +16,8 @@ from config.system import heartbeats
 
 State = Literal["up", "down"]
 REDIS_TIMEOUT = 2  # seconds
+# What takes tasks, by the names of their heartbeats: the worker of everything, and the one that sends email.
+WORKERS = ("worker", "mail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,14 @@ class Health:
 
 
 def check() -> Health:
-    """Ask the database, Redis and the worker's heartbeat. No vendor is called: that would cost money."""
+    """Ask the database, Redis and both workers' heartbeats. No vendor is called: that would cost money."""
     database = timed("database", database_answers)
-    worker = timed("worker", worker_beats) if database.is_up else Part("worker", "down")
-    return Health((database, timed("redis", redis_answers), worker))
+    workers = [worker_part(name) if database.is_up else Part(name, "down") for name in WORKERS]
+    return Health((database, timed("redis", redis_answers), *workers))
+
+
+def worker_part(name: str) -> Part:
+    return timed(name, lambda: beats(name))
 
 
 def timed(name: str, works: Callable[[], bool]) -> Part:
@@ -93,9 +99,9 @@ def redis_client() -> redis.Redis:
     )
 
 
-def worker_beats() -> bool:
+def beats(part: str) -> bool:
     try:
-        return heartbeats.alive("worker")
+        return heartbeats.alive(part)
     except DatabaseError:
         return False
 

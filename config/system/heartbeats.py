@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from django.db import Error as DatabaseError
@@ -28,14 +28,21 @@ def beat(part: str) -> None:
     Heartbeat.objects.update_or_create(part=part, instance=instance(), defaults={"at": timezone.now()})
 
 
-def beat_and_disconnect(part: str) -> None:
+def beat_and_disconnect(*parts: str) -> None:
     """One beat that never fails its caller and leaves no connection for a forked pool process to inherit."""
     try:
-        beat(part)
+        for part in parts:
+            beat(part)
     except DatabaseError as error:
-        log.warning("The heartbeat of %s was not written: %s", part, type(error).__name__)
+        log.warning("The heartbeat of %s was not written: %s", " and ".join(parts), type(error).__name__)
     finally:
         connection.close()
+
+
+def parts_of_worker(queues: Iterable[str]) -> list[str]:
+    """Which parts a worker of these queues is: one that only sends email does not stand for the other."""
+    mail, others = {"mail"} & set(queues), set(queues) - {"mail"}
+    return [*(["worker"] if others else []), *mail]
 
 
 def keep_beating(part: str, *, also: Callable[[], None] | None = None) -> threading.Event:

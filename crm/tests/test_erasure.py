@@ -72,6 +72,19 @@ def test_a_whole_person_is_erased_with_a_receipt_and_a_digest(parts, person):
     assert "ada" not in str(row.receipt) + Suppression.objects.get().hint
 
 
+def test_the_receipt_counts_talks_that_lyzr_answered_and_keeps(parts, person):
+    conversation = person.conversations.get()
+    for number in (10, 11):
+        Message.objects.create(
+            conversation=conversation, seq=number, author="persona", text="Hello", provider="lyzr"
+        )
+    open_talk(contact=person)
+    row = erasure.request(person)
+    erasure.run(row.pk)
+    row.refresh_from_db()
+    assert row.receipt["crm"]["sessions_left_at_lyzr"] == 1
+
+
 def test_one_talk_is_erased_and_the_person_stays(parts, person):
     kept = open_talk(contact=person)
     timeline.write(person, "email_sent", "Invitation")

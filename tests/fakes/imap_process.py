@@ -23,6 +23,7 @@ class State:
     fetched = 0
     flags = 0
     drop_after = 0
+    open_logins = 0
 
 
 STATE = State()
@@ -130,6 +131,11 @@ class Realm:
 
 
 class Server(imap4.IMAP4Server):
+    def lineReceived(self, line):
+        if not self.startedTLS and line.upper().split()[1:2] in ([b"LOGIN"], [b"AUTHENTICATE"]):
+            STATE.open_logins += 1
+        super().lineReceived(line)
+
     def do_FETCH(self, tag, messages, query, uid=0):
         if STATE.drop_after and STATE.fetched + 1 >= STATE.drop_after:
             self.transport.abortConnection()
@@ -142,8 +148,8 @@ Server.select_FETCH = (Server.do_FETCH, *imap4.IMAP4Server.select_FETCH[1:])
 
 
 class Factory(protocol.ServerFactory):
-    def __init__(self, *, hang):
-        self.hang = hang
+    def __init__(self, *, hang, starttls=None):
+        self.hang, self.starttls = hang, starttls
         checker = checkers.InMemoryUsernamePasswordDatabaseDontUse()
         checker.addUser(USER.encode(), PASSWORD.encode())
         self.portal = portal.Portal(Realm(), [checker])
@@ -151,7 +157,7 @@ class Factory(protocol.ServerFactory):
     def buildProtocol(self, address):
         if self.hang:
             return protocol.Protocol()
-        server = Server()
+        server = Server(contextFactory=self.starttls)
         server.portal, server.factory = self.portal, self
         return server
 
@@ -186,12 +192,15 @@ class Orders(basic.LineReceiver):
     def do_seen(self):
         return {"flags": STATE.flags, "fetched": STATE.fetched}
 
+    def do_open_logins(self):
+        return STATE.open_logins
 
-def serve(*, certificate, hang, drop_after):
+
+def serve(*, certificate, starttls, hang, drop_after):
     STATE.drop_after = drop_after
-    factory = Factory(hang=hang)
-    if certificate:
-        context = ssl.DefaultOpenSSLContextFactory(certificate, certificate)
+    context = ssl.DefaultOpenSSLContextFactory(certificate, certificate) if certificate else None
+    factory = Factory(hang=hang, starttls=context if starttls else None)
+    if context and not starttls:
         port = reactor.listenSSL(0, factory, context, interface="127.0.0.1")
     else:
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")

@@ -5,6 +5,7 @@
         server.renumber()                 # another UIDVALIDITY, as after a restore
         server.port, server.seen()        # …
 
+With a `certificate` it speaks TLS from the start; with `starttls=True` beside it, only when it is asked.
 `hang=True` accepts connections and says nothing; `drop_after=n` breaks off in the nth FETCH.
 """
 
@@ -16,8 +17,9 @@ USER, PASSWORD = "replies@rapport.example", "correct horse"
 
 
 class ImapServer:
-    def __init__(self, *, certificate="", hang=False, drop_after=0):
-        self.options = {"certificate": str(certificate), "hang": hang, "drop_after": drop_after}
+    def __init__(self, *, certificate="", starttls=False, hang=False, drop_after=0):
+        self.options = {"certificate": str(certificate), "starttls": starttls}
+        self.options |= {"hang": hang, "drop_after": drop_after}
 
     def __enter__(self):
         words = [sys.executable, "-W", "ignore", "-m", "tests.fakes.imap_process", json.dumps(self.options)]
@@ -50,3 +52,7 @@ class ImapServer:
     def seen(self):
         """What clients did: flags set, and how many messages were fetched."""
         return self.ask("seen")
+
+    def open_logins(self):
+        """How many clients told their password without TLS by STARTTLS."""
+        return self.ask("open_logins")

@@ -1,5 +1,6 @@
 """`/email-thread(s)/…`: what was written to a person, and what came back."""
 
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -10,9 +11,10 @@ from rest_framework.views import APIView
 
 from campaigns import threads
 from campaigns.api.marketing.naming import EMAIL, SCOPE, USER_ID, account_in, email_in, noted
-from config.api.documented_values import UtcTime, in_utc, private
+from config.api.documented_values import PAGES, UtcTime, in_utc, next_link, private
 from config.api.marketing_words import DIRECTIONS
 from config.api.models import Account
+from config.api.pagination import make_cursor, read_cursor, whole
 from interviews.sessions import wire_id
 
 TAG = "Marketing: emails"
@@ -102,21 +104,48 @@ class EmailThreads(APIView):
 
     @extend_schema(
         operation_id="email_threads",
-        summary="Everybody who was written to, the latest first; at most 10,000",
+        summary="Everybody who was written to, the latest first; a `Link` header leads on",
+        parameters=PAGES,
         responses=PersonThreadsSerializer,
     )
     def get(self, request: Request, user_id: str) -> Response:
         account = account_in(request, user_id)
-        listed = [
-            {
-                "email": one.email,
-                "total_emails_sent": one.sent,
-                "last_sent": in_utc(one.last_sent),
-                "first_sent": in_utc(one.first_sent),
-                "latest_follow_up_number": one.sent,
-                "total_emails_received": one.received,
-                "last_received": in_utc(one.last_received),
-            }
-            for one in threads.threads_of(account)
-        ]
-        return private({"threads": listed, "total_conversations": len(listed)})
+        limit = whole(request.query_params, "limit", threads.MOST_THREADS, most=threads.MOST_THREADS)
+        cursor = request.query_params.get("cursor", "")
+        found = threads.threads_of(account, limit=limit + 1, after=_after(cursor) if cursor else None)
+        page = found[:limit]
+        is_whole = not cursor and len(found) <= limit
+        total = len(page) if is_whole else threads.number_of_threads(account)
+        body = {"threads": [thread(one) for one in page], "total_conversations": total}
+        return private(body, headers=_link(request, page[-1]) if len(found) > limit else {})
+
+
+def thread(one: threads.Thread) -> dict[str, Any]:
+    return {
+        "email": one.email,
+        "total_emails_sent": one.sent,
+        "last_sent": in_utc(one.last_sent),
+        "first_sent": in_utc(one.first_sent),
+        "latest_follow_up_number": one.sent,
+        "total_emails_received": one.received,
+        "last_received": in_utc(one.last_received),
+    }
+
+
+def _link(request: Request, last: threads.Thread) -> dict[str, str]:
+    assert last.last_sent is not None  # only what left is listed
+    return next_link(request, make_cursor((last.last_sent.isoformat(), last.email)))
+
+
+def _after(cursor: str) -> tuple[datetime, str]:
+    """Raises ValidationError for what `_link` did not make."""
+    try:
+        at, email = read_cursor(cursor)
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None or moment.year < 1900:
+            raise ValueError("not a moment of ours")
+    except (ValueError, OverflowError):
+        raise serializers.ValidationError(
+            {"cursor": ["This cursor was not made here. Start without one."]}
+        ) from None
+    return moment, email

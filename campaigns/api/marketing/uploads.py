@@ -11,12 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from campaigns import csv_reading, importing
+from campaigns import csv_reading, excel, importing
 from campaigns.api.marketing.naming import SCOPE, account_in, noted
 from campaigns.models import Campaign, ContactImport
 from campaigns.standing import campaign_of
 from config.api.documented_values import body_or_query, private
-from config.api.errors import ApiError
+from config.api.errors import ApiError, UnavailableError
 
 TAG = "Marketing: emails"
 PATIENCE = 20.0  # seconds that a call works on its file; a longer one goes on in the background
@@ -69,6 +69,8 @@ class EmailUpload(APIView):
         except importing.ImportRefusedError as error:
             # As documented: a file without an email column is a 400, not a 422.
             raise ApiError("BAD_FILE", str(error), status_code=400) from None
+        except excel.ExcelBusyError as busy:
+            raise UnavailableError(str(busy), retry_after_seconds=excel.COME_AGAIN_SECONDS) from None
         answer = _imported(campaign, kept)
         noted(request, account, "uploaded addresses", **kept.counts)
         return private(answer)

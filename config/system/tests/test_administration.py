@@ -16,6 +16,11 @@ HEALTH, SETTINGS, OVERVIEW = "/admin/health/detailed", "/admin/settings", "/admi
 SECRET = "sk-this-must-never-be-seen-anywhere"
 
 
+def workers_beat():
+    for part in health.WORKERS:
+        heartbeats.beat(part)
+
+
 @pytest.fixture
 def key():
     return bearer(make_key(make_account("acme"), scopes=["admin"]))
@@ -36,7 +41,7 @@ def data(client, path, key):
 
 
 def test_health_has_the_documented_shape(client, key):
-    heartbeats.beat("worker")
+    workers_beat()
     found = data(client, HEALTH, key)
     assert {"status", "timestamp", "uptime", "version", "components"} == set(found)
     parts = found["components"]
@@ -54,7 +59,7 @@ def test_health_has_the_documented_shape(client, key):
 def test_without_a_model_the_installation_may_still_be_well(client, key, monkeypatch):
     monkeypatch.setattr(administration, "memory", lambda: administration.Share(1, 4))
     monkeypatch.setattr(administration, "disk", lambda: administration.Share(1, 4))
-    heartbeats.beat("worker")
+    workers_beat()
     found = data(client, HEALTH, key)
     assert found["components"]["openai_api"]["status"] == "not_configured"
     assert found["status"] == "healthy"
@@ -62,7 +67,7 @@ def test_without_a_model_the_installation_may_still_be_well(client, key, monkeyp
 
 def test_a_full_disk_degrades_it(client, key, monkeypatch):
     monkeypatch.setattr(administration, "disk", lambda: administration.Share(95, 100))
-    heartbeats.beat("worker")
+    workers_beat()
     found = data(client, HEALTH, key)
     assert (found["status"], found["components"]["disk_space"]["status"]) == ("degraded", "degraded")
 
@@ -96,7 +101,7 @@ def test_the_provider_is_told_from_the_last_look(client, key, openai):
 
 
 def test_a_provider_that_does_not_answer_degrades_it(client, key, openai):
-    heartbeats.beat("worker")
+    workers_beat()
     ProviderProbe.objects.create(provider="openai", is_reachable=False, detail="does not answer (gaierror)")
     found = data(client, HEALTH, key)
     assert (found["status"], found["components"]["openai_api"]["status"]) == ("degraded", "unhealthy")

@@ -9,8 +9,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def worker():
-    heartbeats.beat("worker")
+def workers():
+    for part in health.WORKERS:
+        heartbeats.beat(part)
 
 
 def test_live_asks_nothing_of_the_database(client, django_assert_num_queries):
@@ -19,10 +20,10 @@ def test_live_asks_nothing_of_the_database(client, django_assert_num_queries):
     assert response.json() == {"status": "alive"}
 
 
-def test_it_is_ready_when_all_parts_answer(client, worker):
+def test_it_is_ready_when_all_parts_answer(client, workers):
     response = client.get("/ready")
     assert response.status_code == 200
-    assert response.json()["parts"] == {"database": "up", "redis": "up", "worker": "up"}
+    assert response.json()["parts"] == {"database": "up", "redis": "up", "worker": "up", "mail": "up"}
 
 
 def test_it_is_not_ready_without_a_worker(client):
@@ -31,12 +32,29 @@ def test_it_is_not_ready_without_a_worker(client):
     assert response.json()["parts"]["worker"] == "down"
 
 
-def test_a_worker_that_went_silent_does_not_count(client, worker):
+def test_a_worker_that_went_silent_does_not_count(client, workers):
     Heartbeat.objects.update(at="2026-01-01T00:00Z")
     assert client.get("/ready").status_code == 503
 
 
-def test_it_is_not_ready_without_redis(client, worker, settings):
+@pytest.mark.parametrize(("silent", "other"), [("mail", "worker"), ("worker", "mail")])
+def test_one_worker_does_not_stand_for_the_other(client, workers, silent, other):
+    Heartbeat.objects.filter(part=silent).update(at="2026-01-01T00:00Z")
+    response = client.get("/ready")
+    assert (response.status_code, response.json()["parts"][silent]) == (503, "down")
+    assert response.json()["parts"][other] == "up"
+    assert client.get("/health").json()["services"][silent]["status"] == "down"
+
+
+@pytest.mark.parametrize(
+    ("queues", "parts"),
+    [(["mail"], ["mail"]), (["default"], ["worker"]), (["default", "mail"], ["worker", "mail"])],
+)
+def test_a_worker_of_both_queues_is_both(queues, parts):
+    assert heartbeats.parts_of_worker(queues) == parts
+
+
+def test_it_is_not_ready_without_redis(client, workers, settings):
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     health.redis_client.cache_clear()
     try:
@@ -47,14 +65,14 @@ def test_it_is_not_ready_without_redis(client, worker, settings):
     assert response.json()["parts"]["redis"] == "down"
 
 
-def test_health_has_exactly_the_three_documented_keys(client, worker):
+def test_health_has_exactly_the_three_documented_keys(client, workers):
     body = client.get("/health").json()
     assert set(body) == {"status", "timestamp", "services"}
     assert body["status"] == "healthy"
     assert body["services"]["database"]["latency_ms"] >= 0
 
 
-def test_health_tells_of_vendors_as_they_were_last_found(client, worker, settings):
+def test_health_tells_of_vendors_as_they_were_last_found(client, workers, settings):
     settings.AWS_STORAGE_BUCKET_NAME = "files"
     gemini = {**settings.PROVIDERS["gemini"], "API_KEY": "k"}
     settings.PROVIDERS = {**settings.PROVIDERS, "gemini": gemini}
@@ -70,7 +88,7 @@ def test_health_tells_of_vendors_as_they_were_last_found(client, worker, setting
     assert client.get("/health").json()["services"]["gemini_api"]["status"] == "degraded"
 
 
-def test_health_says_which_vendors_are_not_set_up(client, worker, settings):
+def test_health_says_which_vendors_are_not_set_up(client, workers, settings):
     settings.AWS_STORAGE_BUCKET_NAME = ""
     assert client.get("/health").json()["services"]["s3_storage"]["error"] == "Not set up."
 
@@ -80,7 +98,7 @@ def test_health_is_degraded_without_a_worker_and_still_answers_200(client):
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
 
 
-def test_the_webhook_clients_get_their_dependencies(client, worker):
+def test_the_webhook_clients_get_their_dependencies(client, workers):
     body = client.get("/api/v1/health").json()
     assert body["dependencies"] == {
         "database": "connected",
@@ -90,7 +108,7 @@ def test_the_webhook_clients_get_their_dependencies(client, worker):
     assert set(body) == {"status", "timestamp", "version", "dependencies"}
 
 
-def test_health_tolerates_a_key_that_it_does_not_need(client, worker):
+def test_health_tolerates_a_key_that_it_does_not_need(client, workers):
     assert client.get("/api/v1/health", headers={"Authorization": "Bearer nonsense"}).status_code == 200
 
 
@@ -106,7 +124,7 @@ def test_a_post_is_refused(client, path):
     assert client.post(path).status_code == 405
 
 
-def test_a_browser_gets_the_start_page(client, worker):
+def test_a_browser_gets_the_start_page(client, workers):
     response = client.get("/", headers={"Accept": "text/html,application/xhtml+xml"})
     page = response.content.decode()
     assert response.headers["Content-Type"].startswith("text/html")
@@ -120,6 +138,6 @@ def test_a_program_gets_the_documented_keys(client):
     assert {"service", "message", "version", "status", "docs", "config"} <= set(body)
 
 
-def test_health_asks_few_questions(client, worker, django_assert_max_num_queries):
+def test_health_asks_few_questions(client, workers, django_assert_max_num_queries):
     with django_assert_max_num_queries(3):
         client.get("/ready")
