@@ -128,7 +128,7 @@ def existing_chat(user: PersonaUser, persona: Persona) -> Conversation | None:
 def chat_values(user: PersonaUser, persona: Persona, *, before: str = "") -> dict[str, Any]:
     conversation = existing_chat(user, persona)
     can_talk = persona.status == Persona.Status.ACTIVE
-    values: dict[str, Any] = {"messages": [], "earlier": None, "is_written": False}
+    values: dict[str, Any] = {"messages": [], "earlier": None, "being_answered": None}
     if conversation is not None:
         values = _talk_values(conversation, persona, before)
     return {
@@ -159,11 +159,12 @@ def _talk_values(conversation: Conversation, persona: Persona, before: str) -> d
         rows = rows.filter(seq__lt=int(before))
     newest = list(rows.order_by("-seq")[: MESSAGES + 1])
     messages = newest[:MESSAGES][::-1]
+    asked = (message.reply_to for message in messages if message.state == Message.State.STREAMING)
     may_change = is_end and persona.status == Persona.Status.ACTIVE and conversation.taken_over_by_id is None
     return {
         "messages": shown_messages(messages, persona.name, may_change=may_change),
         "earlier": messages[0].seq if len(newest) > MESSAGES else None,
-        "is_written": any(message.state == Message.State.STREAMING for message in messages),
+        "being_answered": next((one.seq for one in asked if one is not None), None),
     }
 
 

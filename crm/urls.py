@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from crm import persona_care_pages, persona_pages, persona_talking, try_out_page
+from crm import persona_care_pages, persona_following, persona_pages, persona_talking, try_out_page
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
@@ -75,6 +75,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("personas/<str:slug>/say", persona_talking.say, name="persona-say"),  # type: ignore[arg-type]
     path("personas/<str:slug>/again", persona_talking.again, name="persona-again"),  # type: ignore[arg-type]
     path("personas/<str:slug>/reword", persona_talking.reword, name="persona-reword"),  # type: ignore[arg-type]
+    path("personas/<str:slug>/reply", persona_following.follow, name="persona-reply"),  # type: ignore[arg-type]
     path("personas/<str:slug>/stop", persona_talking.stop, name="persona-stop"),  # type: ignore[arg-type]
     path("assistant/", assistant, name="assistant"),
     path("assistant/ask", ask, name="assistant-ask"),
