@@ -118,7 +118,7 @@ async def _by_model(turn: Turn, by_rule: Recognition) -> Recognition:
     question = next((said.text for said in reversed(turn.said) if said.author == "persona"), "")
     instruction = f"In an interview this was asked: {question!r}. What does the person's message do?"
     label = await speaking.classify(
-        turn.persona, instruction, turn.message.text, tuple(LABELS), account=turn.conversation.account
+        turn.persona, instruction, turn.said[-1].text, tuple(LABELS), account=turn.conversation.account
     )
     act = LABELS.get(label or "", by_rule.act)
     if act == by_rule.act:
