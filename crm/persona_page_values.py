@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from crm import filling, media, persona_chats, persona_senses, talk
+from crm.greeting import next_number
 from crm.models import Conversation, MediaFile, Message, MessageReport, MessageVersion
 from crm.persona_authentication import PersonaUser
 from personas import avatars, speaking
@@ -141,6 +142,7 @@ def chat_values(user: PersonaUser, persona: Persona, *, before: str = "") -> dic
         "fresh_id": uuid4().hex,
         "longest": talk.LONGEST_TEXT,
         "greeting": filling.greeting_for(persona, user.contact) if conversation is None else "",
+        "other_greeting": next_number(persona, user.contact, conversation) if can_talk else None,
         "suggestions": persona.suggested_messages[:3] if conversation is None else [],
     }
 

@@ -70,6 +70,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("personas/<str:slug>/", persona_pages.chat, name="persona-page"),
     path("personas/<str:slug>/adult", persona_care_pages.confirm_adult, name="persona-adult"),
     path("personas/<str:slug>/report", persona_care_pages.report_reply, name="persona-report"),
+    path("personas/<str:slug>/greeting", persona_pages.greet, name="persona-greeting"),
     path("personas/<str:slug>/edit", persona_pages.edit, name="persona-edit"),
     path("personas/<str:slug>/delete", persona_pages.delete, name="persona-delete"),
     path("personas/<str:slug>/say", persona_talking.say, name="persona-say"),  # type: ignore[arg-type]

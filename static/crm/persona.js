@@ -39,6 +39,7 @@ function begin() {
       // Only what was said last can be said anew.
       for (const one of log.querySelectorAll("[data-edit], .tools [data-again]")) one.remove();
       beingWritten?.remove();
+      document.querySelector("[data-greetings]")?.remove();
       if (turn.isEdit) endEdit();
       else if (!turn.isRetry) empty();
     },
