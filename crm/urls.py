@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from crm import persona_care_pages, persona_following, persona_pages, persona_talking, try_out_page
+from crm.api.bans import BanDetail, BanLift, BanList
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
@@ -82,6 +83,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assistant/ask", ask, name="assistant-ask"),
     path("assistant/<uuid:conversation_id>", assistant, name="assistant-talk"),
     path("assistant/messages/<int:message_id>/rating", rate_reply, name="assistant-rate"),
+    path("api/v1/bans", BanList.as_view(), name="bans"),
+    path("api/v1/bans/<int:ban_id>", BanDetail.as_view(), name="ban"),
+    path("api/v1/bans/<int:ban_id>/lift", BanLift.as_view(), name="ban-lift"),
     path("api/v1/contacts", ContactList.as_view(), name="contacts"),
     path("api/v1/contacts/<uuid:contact_id>", ContactDetail.as_view(), name="contact"),
     path("api/v1/contacts/<uuid:contact_id>/timeline", ContactTimeline.as_view(), name="contact-timeline"),
