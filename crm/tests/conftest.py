@@ -46,3 +46,10 @@ def _rules_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is: what a turn costs does not depend on when rules were read last."""
     moderation.forget()
     monkeypatch.setattr(moderation, "KEPT_SECONDS", 600.0)
+
+
+@pytest.fixture
+def requests_beside_each_other(settings: Any) -> None:
+    """WhiteNoise's own middleware would run one request after the other in a test, each to its end."""
+    ours = "config.api.static_files.StaticFilesMiddleware"
+    settings.MIDDLEWARE = [ours if "whitenoise" in name else name for name in settings.MIDDLEWARE]

@@ -6,10 +6,9 @@ from django.test import Client
 
 from config.api.threads import in_database
 from crm.models import Conversation, Message
+from crm.tests.model_server import model_server
 from crm.tests.persona_chatting import CHATS, Talker, make_influencer
 from crm.tests.persona_chatting import User as ApiUser
-from personas.breaker import breaker
-from tests.fakes.openai_server import Behaviour, OpenAIServer
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -99,11 +98,8 @@ def test_a_program_begins_with_the_greeting_it_names(baker):
 
 
 async def test_what_of_the_book_the_talk_comes_to_is_in_the_prompt(settings):
-    breaker.forget()
     book = {"entries": [{"keys": ["rye"], "content": "Rye is kept in the cellar."}]}
-    with OpenAIServer(Behaviour(reply="Good.")) as server:
-        entry = {**settings.PROVIDERS["openai"], "API_KEY": "sk-test", "BASE_URL": server.base_url}
-        settings.PROVIDERS = {**settings.PROVIDERS, "openai": {**entry, "MODEL": "fake-model"}}
+    with model_server(settings, "Good.") as server:
         talker = Talker()
         chat = await talker.begin(provider_chain=["openai"], character_book=book)
         await talker.say(chat, "Hello")

@@ -9,13 +9,12 @@ from crm.models import Message, ModerationByVendor, ModerationFlag, ModerationRu
 from crm.replies import Failed, Finished
 from crm.tests.chatting import Caller
 from crm.tests.media_samples import picture
+from crm.tests.model_server import model_server
 from crm.tests.persona_chatting import Talker
 from crm.tests.test_replies import events_of, open_talk, said
 from personas import agents, own_keys
-from personas.breaker import breaker
 from personas.models import Persona
 from tests.factories import make_account, make_persona
-from tests.fakes.openai_server import Behaviour, OpenAIServer
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -23,17 +22,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _nothing_remembered():
-    breaker.forget()
-    own_keys.forget()
-
-
 @pytest.fixture
 def model(settings):
-    with OpenAIServer(Behaviour(reply="Good day.")) as server:
-        entry = {**settings.PROVIDERS["openai"], "API_KEY": "sk-test", "BASE_URL": server.base_url}
-        settings.PROVIDERS = {**settings.PROVIDERS, "openai": {**entry, "MODEL": "fake-model"}}
+    own_keys.forget()
+    with model_server(settings, "Good day.") as server:
         yield server
 
 
