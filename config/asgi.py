@@ -35,7 +35,7 @@ MODEL_BOUND = (
     rf"/chat/{UUID}/send",
     r"/api/v1/chat/conversations/[^/]+/(?:messages(?:/[^/]+(?:/regenerate)?)?|stop)",
     r"/api/v1/media/upload",  # waits for a store that may be slow
-    r"/personas/[^/]+/(?:say|again|reword|stop)",
+    r"/personas/[^/]+/(?:say|again|reword|stop|reply)",
     rf"/personas/try-out/{UUID}/say",
     r"/api/v1/knowledge/ask",
     r"/knowledge/ask/stream",

@@ -16,7 +16,7 @@ from config.api.ids import uuid7
 from config.api.models import Account
 from config.api.prepared import PreparedRows, given
 from config.api.threads import in_database, to_its_end
-from crm import contacts, replies, talk, timeline, turns
+from crm import contacts, moderation, replies, talk, timeline, turns
 from crm.models import Contact, ContactAddress, Conversation, Message
 from crm.models.contacts import Channel
 from crm.turns import Turn
@@ -108,12 +108,18 @@ async def begin(account: Account, asked: Asked, *, contact: Contact | None = Non
 async def _begun(account: Account, asked: Asked, *, contact: Contact | None) -> Received:
     received = await in_database(receive, account, asked, contact=contact)
     if received.is_undecided and received.choice is not None:
-        choice = await routing.by_model(
-            asked.message, received.choice, account=account, persona=received.conversation.persona
-        )
-        received = await in_database(_decided, received, choice)
+        received = await in_database(_decided, received, await _by_model(received, received.choice, account))
     replies.ensure_reply(received.message.pk, received.turn)
     return received
+
+
+async def _by_model(received: Received, choice: Choice, account: Account) -> Choice:
+    """The rules' own choice where no model may read the message yet."""
+    conversation = received.conversation
+    text = await moderation.readable(conversation, received.message.text)
+    if text is None:
+        return choice
+    return await routing.by_model(text, choice, account=account, persona=conversation.persona)
 
 
 def receive(account: Account, asked: Asked, *, contact: Contact | None = None) -> Received:

@@ -4,7 +4,7 @@ Without JavaScript it is a transcript with a form; with it the reply comes as it
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import wraps
@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
@@ -39,6 +39,7 @@ from crm.assistant_values import (
 from crm.authentication import WATCHING
 from crm.models import Contact, Message
 from crm.models.contacts import Channel
+from crm.not_taken import NotTakenError, refused
 from crm.rating import rate
 from personas.agents import BY_SLUG
 
@@ -47,10 +48,6 @@ PER_PERSON = {"per_second": 5, "per_minute": 40}
 
 P = ParamSpec("P")
 PageView = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
-
-
-class NotTakenError(Exception):
-    """Why a question was not taken; its text is for people."""
 
 
 def may_use(user: Any) -> bool:
@@ -134,7 +131,7 @@ async def ask(request: HttpRequest) -> HttpResponseBase:
     try:
         received = await _received(request, user)
     except NotTakenError as refusal:
-        return _refused(request, refusal)
+        return refused(request, refusal, back=_back(request.POST))
     if wants_events(request):
         return as_events(_events(request, user, received))
     return HttpResponseRedirect(_address(received.conversation.pk, note=await _note_of_reply(received)))
@@ -190,20 +187,11 @@ def _uuid(text: str) -> UUID:
         raise Http404 from None
 
 
-def _refused(request: HttpRequest, refusal: NotTakenError) -> HttpResponseBase:
-    if wants_events(request):
-        return JsonResponse({"message": str(refusal)}, status=400)
-    values = {"problem": str(refusal), "text": request.POST.get("text", "")[: talk.LONGEST_TEXT]}
-    back = {name: request.POST.get(name, "") for name in ("conversation", "account")}
-    values |= {"base": "crm/assistant_base.html", "back": _back(back), "theme": theme_of(request.COOKIES)}
-    return render(request, "crm/refused.html", values, status=400)
-
-
-def _back(asked: dict[str, str]) -> str:
+def _back(asked: Mapping[str, str]) -> str:
     try:
-        return _address(_uuid(asked["conversation"]))
+        return _address(_uuid(asked.get("conversation", "")))
     except Http404:
-        return f"{reverse('assistant')}?{urlencode({'account': asked['account']})}"
+        return f"{reverse('assistant')}?{urlencode({'account': asked.get('account', '')})}"
 
 
 async def _note_of_reply(received: Received) -> str:

@@ -75,7 +75,7 @@ async def decide(turn: Turn) -> Decision:
     plan = planner(brief, said, now=timezone.now())
     passages = await _passages(turn, plan)
     sources = [Source(number, item.title, item.text) for number, item in enumerate(passages, start=1)]
-    prompt = _prompt(turn, (*memory, *history(said, pictures)), plan=plan, sources=sources)
+    prompt = _prompt(turn, history(said, pictures), memory=memory, plan=plan, sources=sources)
     return Decision(
         plan, read, prompt, tuple(_shown(number, item) for number, item in enumerate(passages, start=1))
     )
@@ -123,7 +123,7 @@ async def _by_model(turn: Turn, by_rule: Recognition) -> Recognition:
     question = next((said.text for said in reversed(turn.said) if said.author == "persona"), "")
     instruction = f"In an interview this was asked: {question!r}. What does the person's message do?"
     label = await speaking.classify(
-        turn.persona, instruction, turn.message.text, tuple(LABELS), account=turn.conversation.account
+        turn.persona, instruction, turn.said[-1].text, tuple(LABELS), account=turn.conversation.account
     )
     act = LABELS.get(label or "", by_rule.act)
     if act == by_rule.act:
@@ -164,14 +164,17 @@ def _shown(number: int, passage: Any) -> dict[str, Any]:
     }
 
 
-def _prompt(turn: Turn, turns: Sequence[Line], *, plan: TurnPlan, sources: Sequence[Source]) -> Prompt:
+def _prompt(
+    turn: Turn, turns: Sequence[Line], *, memory: Sequence[Line], plan: TurnPlan, sources: Sequence[Source]
+) -> Prompt:
     persona, brief = turn.persona, turn.brief
+    said = [line.text for line in turns]
     language = str(turn.conversation.brief.get("language") or persona.language)
-    system = prompts.system_prompt(persona, language=language, **filling.about(contact_in(turn)))
+    system = prompts.system_prompt(persona, language=language, said=said, **filling.about(contact_in(turn)))
     more = briefs.instructions(brief)
     return Prompt(
         system=f"{system}\n\n{more}" if more else system,
-        turns=turns,
+        turns=(*memory, *turns),
         plan=plan,
         sources=tuple(sources),
         model=persona.model,

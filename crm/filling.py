@@ -15,8 +15,17 @@ def _values(persona: Persona, contact: Contact | None) -> Values:
     return values_of(persona.name, persona.variables, **about(contact))
 
 
-def greeting_for(persona: Persona, contact: Contact | None) -> str:
-    return for_people(persona.greeting.strip(), _values(persona, contact))
+def greetings_for(persona: Persona, contact: Contact | None) -> list[str]:
+    """All ways to begin; the persona's own first."""
+    values = _values(persona, contact)
+    given = (persona.greeting, *persona.alternate_greetings)
+    return [for_people(text, values) for text in map(str.strip, given) if text]
+
+
+def greeting_for(persona: Persona, contact: Contact | None, *, number: int = 0) -> str:
+    """One of them, counted round; empty where it has none."""
+    greetings = greetings_for(persona, contact)
+    return greetings[number % len(greetings)] if greetings else ""
 
 
 def examples_for(persona: Persona, contact: Contact | None) -> list[dict[str, str]]:

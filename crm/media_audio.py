@@ -29,7 +29,9 @@ ROOM_FOR_TAGS = 512 * 1024
 def measured(data: bytes) -> Content:
     """The recording with its format and length. Raises MediaRefused."""
     mime, extension = _format_of(data)
-    seconds = max(_seconds(data, extension), counted_seconds(data, extension))
+    seconds = max(_said_seconds(data, extension), counted_seconds(data, extension))
+    if seconds <= 0:
+        raise MediaRefused(_("This recording has no length, or it cannot be read."))
     if len(data) - ROOM_FOR_TAGS > seconds * MOST_BYTES_A_SECOND[extension]:
         raise MediaRefused(_("This recording is not as long as it says. Please send it in another format."))
     most = settings.MEDIA_AUDIO_MAX_SECONDS
@@ -51,11 +53,10 @@ def _format_of(data: bytes) -> tuple[str, str]:
     raise refuse_format(MediaFile.Kind.AUDIO)
 
 
-def _seconds(data: bytes, extension: str) -> float:
+def _said_seconds(data: bytes, extension: str) -> float:
+    """What its header says, 0 where it says nothing. Raises MediaRefused."""
     try:
         seconds = TinyTag.get(f"audio{extension}", file_obj=BytesIO(data), tags=False).duration
     except Exception:  # a reader that is fed nonsense raises anything
         raise refuse_format(MediaFile.Kind.AUDIO) from None
-    if not seconds or seconds <= 0:
-        raise MediaRefused(_("This recording has no length, or it cannot be read."))
-    return float(seconds)
+    return float(seconds or 0)

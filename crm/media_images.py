@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from crm.media_content import Content, MediaRefused, refuse_format
 from crm.models import MediaFile
 from personas import pictures
+from personas.moving_pictures import MOST_FRAMES, MOST_PIXELS
 from personas.pictures import Drawn, PictureRefused
 from personas.providers.base import Picture
 
@@ -17,14 +18,17 @@ SMALL_ENOUGH_BYTES = 400_000
 def drawn(data: bytes) -> Content:
     """The picture made anew. Raises MediaRefused."""
     try:
-        return _content(pictures.drawn(data, most_side=settings.MEDIA_IMAGE_MAX_SIDE))
+        return _content(pictures.drawn(data, most_side=settings.MEDIA_IMAGE_MAX_SIDE, may_move=True))
     except PictureRefused as refusal:
         raise _refused(refusal) from None
 
 
 def for_models(data: bytes, mime: str) -> Picture:
-    """A stored picture, made smaller where a model would do that anyway. Raises what Pillow raises."""
-    if len(data) <= SMALL_ENOUGH_BYTES:
+    """A stored picture, made smaller where a model would do that anyway. Raises what Pillow raises.
+
+    Of what moves the first frame: vendors take no other (platform.openai.com/docs/guides/images-vision).
+    """
+    if len(data) <= SMALL_ENOUGH_BYTES and not pictures.moves(data):
         return Picture(data, mime)
     with pictures.place_to_draw():
         picture = pictures.drawn_here(data, MODEL_SIDE)
@@ -42,6 +46,10 @@ def _refused(refusal: PictureRefused) -> MediaRefused:
         return refuse_format(MediaFile.Kind.IMAGE)
     if refusal.reason == "busy":
         return MediaRefused(_("Too many pictures are arriving. Please send it again in a moment."))
+    if refusal.reason == "too_long":
+        words = _("A moving picture may have at most %(frames)d frames, with %(most)d million pixels in all.")
+        limits = {"frames": MOST_FRAMES, "most": MOST_PIXELS // 1_000_000}
+        return MediaRefused(words % limits, reason="too_large")
     most = settings.MEDIA_IMAGE_MAX_PIXELS // 1_000_000
     text = _("A picture may have at most %(most)d million pixels.") % {"most": most}
     return MediaRefused(text, reason="too_large")

@@ -1,18 +1,18 @@
 """How long a recording is by what is in it, whatever its header says: frames, packets and samples, counted.
 
-Formats: RIFF WAVE; MPEG audio frames (ISO/IEC 11172-3, 13818-3); Ogg pages (RFC 3533) with Opus packets
-(RFC 6716, 3.1); ISO base media samples (ISO/IEC 14496-12). Where a codec cannot be counted so, it is 0.
+Formats: RIFF WAVE; MPEG audio frames (ISO/IEC 11172-3, 13818-3); ISO base media samples (ISO/IEC 14496-12);
+Ogg (crm/media_ogg.py). Where a codec cannot be counted so, it is 0.
 """
 
 import struct
 from collections.abc import Callable, Iterator
 
+from crm import media_ogg
+
 # kbit/s by the four bits of a frame's header: layer III of MPEG 1, and of MPEG 2 and 2.5.
 _RATES_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
 _RATES_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
 _SAMPLING = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-# Milliseconds of one Opus frame by the five bits of its configuration.
-_OPUS_FRAME = (*(10, 20, 40, 60) * 3, *(10, 20) * 2, *(2.5, 5, 10, 20) * 4)
 _PLAIN = (1, 3, 0xFFFE)  # codings of WAVE whose samples all have one size
 _AAC_SAMPLES = 1024  # of one frame; HE-AAC says half its sampling rate in the same place
 _INSIDE = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf")
@@ -75,35 +75,6 @@ def _after_id3(data: bytes) -> int:
     return 10 + size
 
 
-def _ogg(data: bytes) -> float:
-    packets = _packets(data)
-    if not next(packets, b"").startswith(b"OpusHead"):
-        return 0.0
-    next(packets, b"")  # its comments
-    return sum(map(_opus_seconds, packets))
-
-
-def _packets(data: bytes) -> Iterator[bytes]:
-    """The beginning of each packet of the first stream: what a page begins anew is enough to be counted."""
-    at, is_new = 0, True
-    while data[at : at + 4] == b"OggS" and at + 27 <= len(data):
-        lengths = data[at + 27 : at + 27 + data[at + 26]]
-        body = at + 27 + len(lengths)
-        for length in lengths:
-            if is_new:
-                yield data[body : body + min(length, 16)]
-            body, is_new = body + length, length < 255
-        at = body
-
-
-def _opus_seconds(packet: bytes) -> float:
-    if not packet:
-        return 0.0
-    code = packet[0] & 3
-    frames = (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[code]
-    return _OPUS_FRAME[packet[0] >> 3] * frames / 1000
-
-
 def _m4a(data: bytes) -> float:
     frames = rate = 0
     for name, start, end in _boxes(data, 0, len(data)):
@@ -137,4 +108,9 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
         at = stop
 
 
-_COUNTERS: dict[str, Callable[[bytes], float]] = {".wav": _wav, ".mp3": _mp3, ".ogg": _ogg, ".m4a": _m4a}
+_COUNTERS: dict[str, Callable[[bytes], float]] = {
+    ".wav": _wav,
+    ".mp3": _mp3,
+    ".ogg": media_ogg.seconds,
+    ".m4a": _m4a,
+}

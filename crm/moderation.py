@@ -1,9 +1,11 @@
-"""Moderation of persona chat: what a person wrote before it is answered, what is said before it is shown.
+"""Moderation: what a person wrote before it is answered, what a persona says before it is shown.
 
-Of talks with influencers, and of try-outs. A refused message is kept, its reply fails with `content_filter`,
-and no model reads it later.
+Of every talk whose replies crm writes: with influencers and drafts, with the agents, interviews. Where an
+account has no rules a turn pays one look into a dictionary. A refused message is kept, its reply fails with
+`content_filter`, and no model reads it later.
 """
 
+import asyncio
 import logging
 import re
 import time
@@ -16,14 +18,15 @@ from django.db.models.signals import post_delete, post_save
 from django.utils.translation import gettext as _
 
 from config.api.threads import in_database
-from crm.models import Message, ModerationByVendor, ModerationFlag, ModerationRule
+from crm.briefs import Said
+from crm.models import Conversation, Message, ModerationByVendor, ModerationFlag, ModerationRule
 from crm.models.moderation import Side
-from crm.moderation_rules import REFUSE, Found, Rule, found_in, masked, phrases_in
-from crm.persona_senses import HEARD
+from crm.moderation_rules import MASK, REFUSE, Found, Rule, found_in, masked, phrases_in
+from crm.persona_senses import HEARD, WITH_PICTURES, pictures_in
 from crm.standing import UNFIT
 from crm.turns import Turn
 from personas.moderating import unfit_categories
-from personas.providers.base import ProviderError
+from personas.providers.base import Picture, ProviderError
 
 logger = logging.getLogger(__name__)
 
@@ -53,18 +56,22 @@ class Rules:
             return None
         return vendor
 
+    def looks_at(self, side: str) -> bool:
+        return bool(self.of(side)) or self.vendor_of(side) is not None
+
 
 _kept: dict[Any, tuple[float, Rules]] = {}
 
 
-async def rules_of(turn: Turn) -> Rules:
-    conversation = turn.conversation
-    if conversation.pair_key is None and conversation.tried_out_by_id is None:
-        return Rules()
+async def rules_of(conversation: Conversation) -> Rules:
     key = (conversation.account_id, conversation.persona_id)
     until, known = _kept.get(key, (0.0, Rules()))
-    if time.monotonic() < until:
+    now = time.monotonic()
+    if now < until:
         return known
+    if now < until + KEPT_SECONDS:
+        # One turn reads them again; those at the same moment go by what was.
+        _kept[key] = now + KEPT_SECONDS, known
     found = await in_database(_read, *key)
     if len(_kept) >= MOST_KEPT:
         _kept.clear()
@@ -102,18 +109,45 @@ for _model in (ModerationRule, ModerationByVendor):
 
 async def checked_input(turn: Turn) -> Turn:
     """The turn as a model may read it. Raises ProviderError: `content_filter` for what is refused."""
-    rules = await rules_of(turn)
+    rules = await rules_of(turn.conversation)
+    if not rules.looks_at(Side.INPUT) and turn.message.act != UNFIT:
+        return turn
     text = turn.said[-1].text
     found = found_in(text, rules.input)
     await _noted(turn.message, Side.INPUT, text, found)
     refused = any(one.rule.action == REFUSE for one in found)
-    if not refused and text.strip():
+    if not refused:
         refused = await _refused_by_vendor(turn, turn.message, Side.INPUT, text, rules)
     await _marked(turn.message, is_refused=refused)
     if refused:
         raise refusal()
     last = replace(turn.said[-1], text=masked(text, found), act=turn.message.act)
-    return replace(turn, said=(*turn.said[:-1], last))
+    return replace(turn, said=(*_masked(turn.said[:-1], rules), last))
+
+
+def _masked(said: Sequence[Said], rules: Rules) -> list[Said]:
+    """What was said before, as a model may read it."""
+    masking = [rule for rule in rules.input if rule.action == MASK]
+    if not masking:
+        return list(said)
+    return [
+        replace(one, text=masked(one.text, found_in(one.text, masking))) if one.author == "person" else one
+        for one in said
+    ]
+
+
+async def readable(conversation: Conversation, text: str) -> str | None:
+    """What a model may read of a message before its turn.
+
+    None where a rule refuses it, or a vendor has yet to judge.
+    """
+    rules = await rules_of(conversation)
+    if not rules.looks_at(Side.INPUT):
+        return text
+    found = found_in(text, rules.input)
+    if rules.vendor_of(Side.INPUT) or any(one.rule.action == REFUSE for one in found):
+        return None
+    return masked(text, found)
 
 
 async def _marked(message: Message, *, is_refused: bool) -> None:
@@ -135,8 +169,7 @@ async def _refused_by_vendor(turn: Turn, message: Message, side: str, text: str,
     if vendor is None:
         return False
     try:
-        account = turn.conversation.account
-        categories = await unfit_categories(vendor.provider, text, account=account)
+        categories = await _judged(turn, vendor, side, text)
     except ProviderError as error:
         logger.warning("moderation by %s failed: %s", vendor.provider, error.code)
         if vendor.on_failure == ModerationByVendor.OnFailure.REFUSE:
@@ -145,8 +178,24 @@ async def _refused_by_vendor(turn: Turn, message: Message, side: str, text: str,
     if not categories:
         return False
     found_by = f"{vendor.provider}: {', '.join(categories)}"
-    await in_database(_keep_flag, message.pk, side, found_by, str(vendor.action), text)
+    await in_database(_keep_flag, message.pk, side, found_by, str(vendor.action), text or _("(A picture.)"))
     return str(vendor.action) == REFUSE
+
+
+async def _judged(turn: Turn, vendor: ModerationByVendor, side: str, text: str) -> list[str]:
+    """The unfit categories of a text and, where people sent them, of the pictures beside it."""
+    pictures: Sequence[Picture] = ()
+    if side == Side.INPUT and vendor.checks_pictures and turn.message.type in WITH_PICTURES:
+        pictures = await pictures_in(turn.message)
+    name, account = vendor.provider, turn.conversation.account
+    # OpenAI judges one picture at a time: the words go with the first.
+    parts: list[tuple[str, Picture | None]] = [
+        (text if n == 0 else "", one) for n, one in enumerate(pictures)
+    ]
+    if not parts and text.strip():
+        parts = [(text, None)]
+    asked = (unfit_categories(name, words, account=account, picture=picture) for words, picture in parts)
+    return sorted({category for found in await asyncio.gather(*asked) for category in found})
 
 
 async def _noted(message: Message, side: str, text: str, found: Sequence[Found]) -> None:
@@ -165,8 +214,8 @@ def _keep_flag(message_id: int, side: str, found_by: str, action: str, excerpt: 
 
 async def watch_of(turn: Turn) -> "Watch | None":
     """None where nothing is to be looked for."""
-    rules = await rules_of(turn)
-    return Watch(turn, rules) if rules.output or rules.vendor_of(Side.OUTPUT) else None
+    rules = await rules_of(turn.conversation)
+    return Watch(turn, rules) if rules.looks_at(Side.OUTPUT) else None
 
 
 class Watch:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from config.api.prepared import PreparedRows, given
 from crm import filling, media, talk, timeline
+from crm.greeting import begin_otherwise
 from crm.models import Contact, Conversation, Message
 from crm.models.contacts import Channel
 from crm.persona_authentication import PersonaUser, contact_of
@@ -95,8 +96,11 @@ def chat_of(user: PersonaUser, reference: str) -> Conversation:
 # --- Begun ------------------------------------------------------------------------------------
 
 
-def open_chat(user: PersonaUser, influencer_id: str) -> Conversation:
+def open_chat(user: PersonaUser, influencer_id: str, *, greeting: int | None = None) -> Conversation:
     """The user's chat with an influencer, begun with its greeting when there is none yet.
+
+    `greeting` is the number of another one, from 0; in a chat that is there it takes the place of the one
+    shown as long as nothing else was said.
 
     Safe when it is asked for several times at once. Raises NoSuchInfluencer, and ApiError (403) where it is
     for adults alone.
@@ -110,11 +114,13 @@ def open_chat(user: PersonaUser, influencer_id: str) -> Conversation:
     found = _paired(pair_key)
     if found is None:
         try:
-            found = _begun(contact, persona, pair_key)
+            found = _begun(contact, persona, pair_key, greeting or 0)
         except IntegrityError:
             found = _paired(pair_key)  # another request was first
             if found is None:
                 raise
+    elif greeting is not None and found.last_seq == 1:
+        begin_otherwise(found, persona, contact, number=greeting)
     found.account, found.contact, found.persona = user.account, contact, persona
     return found
 
@@ -125,7 +131,7 @@ def _paired(pair_key: str) -> Conversation | None:
 
 
 @transaction.atomic
-def _begun(contact: Contact, persona: Persona, pair_key: str) -> Conversation:
+def _begun(contact: Contact, persona: Persona, pair_key: str, number: int) -> Conversation:
     made = Conversation.objects.create(
         account_id=contact.account_id,
         contact=contact,
@@ -135,7 +141,7 @@ def _begun(contact: Contact, persona: Persona, pair_key: str) -> Conversation:
         channel=Channel.API,
         pair_key=pair_key,
     )
-    if greeting := filling.greeting_for(persona, contact):
+    if greeting := filling.greeting_for(persona, contact, number=number):
         talk.say(made, greeting)
     ref = {"kind": "conversation", "id": str(made.pk), "conversation": str(made.pk)}
     title = _("Chat with %(persona)s") % {"persona": persona.name}

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from crm import filling, media, persona_chats, persona_senses, talk
+from crm.greeting import next_number
 from crm.models import Conversation, MediaFile, Message, MessageReport, MessageVersion
 from crm.persona_authentication import PersonaUser
 from personas import avatars, speaking
@@ -128,7 +129,7 @@ def existing_chat(user: PersonaUser, persona: Persona) -> Conversation | None:
 def chat_values(user: PersonaUser, persona: Persona, *, before: str = "") -> dict[str, Any]:
     conversation = existing_chat(user, persona)
     can_talk = persona.status == Persona.Status.ACTIVE
-    values: dict[str, Any] = {"messages": [], "earlier": None, "is_written": False}
+    values: dict[str, Any] = {"messages": [], "earlier": None, "being_answered": None}
     if conversation is not None:
         values = _talk_values(conversation, persona, before)
     return {
@@ -141,6 +142,7 @@ def chat_values(user: PersonaUser, persona: Persona, *, before: str = "") -> dic
         "fresh_id": uuid4().hex,
         "longest": talk.LONGEST_TEXT,
         "greeting": filling.greeting_for(persona, user.contact) if conversation is None else "",
+        "other_greeting": next_number(persona, user.contact, conversation) if can_talk else None,
         "suggestions": persona.suggested_messages[:3] if conversation is None else [],
     }
 
@@ -159,11 +161,12 @@ def _talk_values(conversation: Conversation, persona: Persona, before: str) -> d
         rows = rows.filter(seq__lt=int(before))
     newest = list(rows.order_by("-seq")[: MESSAGES + 1])
     messages = newest[:MESSAGES][::-1]
+    asked = (message.reply_to for message in messages if message.state == Message.State.STREAMING)
     may_change = is_end and persona.status == Persona.Status.ACTIVE and conversation.taken_over_by_id is None
     return {
         "messages": shown_messages(messages, persona.name, may_change=may_change),
         "earlier": messages[0].seq if len(newest) > MESSAGES else None,
-        "is_written": any(message.state == Message.State.STREAMING for message in messages),
+        "being_answered": next((one.seq for one in asked if one is not None), None),
     }
 
 

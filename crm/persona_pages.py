@@ -138,6 +138,21 @@ def chat_there(user: PersonaUser, persona: Persona) -> Conversation:
     return conversation
 
 
+@require_POST
+@persona_page
+def greet(request: HttpRequest, user: PersonaUser, slug: str) -> HttpResponse:
+    """The chat begins with the greeting of this number, as long as nothing else was said in it."""
+    persona = there(slug)
+    if persona.adults_only and not is_known_adult(claim=user.is_adult, contact=user.contact):
+        return asked_for_age(request, user, persona)
+    try:
+        number = _number(request.POST.get("greeting", ""))
+        persona_chats.open_chat(user, persona.shown_id, greeting=number)
+    except persona_chats.NoSuchInfluencer:  # not to be talked with yet
+        raise Http404 from None
+    return HttpResponseRedirect(page_of(persona))
+
+
 @require_GET
 @persona_page
 def edit(request: HttpRequest, user: PersonaUser, slug: str) -> HttpResponse:

@@ -6,7 +6,7 @@ Storage and vendors are asked outside any transaction and off the event loop.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
@@ -104,6 +104,12 @@ def _keep(message: Message, text: str, act: str) -> None:
 
 
 # --- Seen -------------------------------------------------------------------------------------
+
+
+async def pictures_in(message: Message) -> Sequence[Picture]:
+    """Of one message, as models get them."""
+    files = await in_database(lambda: list(message.media.filter(kind=MediaFile.Kind.IMAGE).order_by("pk")))
+    return await _of_storage(media.pictures_of, files) if files else ()
 
 
 async def seen(files: Mapping[int, list[MediaFile]]) -> Pictures:

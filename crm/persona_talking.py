@@ -5,31 +5,30 @@ one the page comes back once the reply is there.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial, wraps
 from typing import Any, cast
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException
 
 from config.api.threads import in_database
 from crm import persona_chats, persona_messages, persona_rewriting, replies, talk
-from crm.api.chat import as_events, ended, frame, pieces, wants_events
-from crm.assistant_values import theme_of
+from crm.api.chat import as_events, ended, pieces, wants_events
 from crm.media_content import MediaRefused
 from crm.media_taking import taken
 from crm.models import Conversation, MediaFile, Message
+from crm.not_taken import NotTakenError, refused, wants_json
 from crm.persona_authentication import PersonaUser, contact_of
 from crm.persona_entering import page_user
+from crm.persona_exchange import accepted, as_frames, done, is_the_one_before
 from crm.persona_messages import Begun, Sent
-from crm.persona_page_values import Shown, existing_chat, persona_called, shown_exchange
+from crm.persona_page_values import existing_chat, persona_called
 from personas import rate_limits
 from personas.models import Persona
 
@@ -39,71 +38,80 @@ STOP_PATIENCE = 3  # seconds until what was stopped is stored
 Talking = Callable[[HttpRequest, PersonaUser, Persona], Awaitable[HttpResponseBase]]
 
 
-class NotTakenError(Exception):
-    """Why something was not taken; its text is for people."""
+def asked_by(method: str) -> Callable[[Talking], Callable[..., Awaitable[HttpResponseBase]]]:
+    """Of the page of one persona, asked by somebody who may be there."""
+
+    def guarded(view: Talking) -> Callable[..., Awaitable[HttpResponseBase]]:
+        @wraps(view)
+        async def answer(request: HttpRequest, slug: str) -> HttpResponseBase:
+            user = await _user_of(request)
+            if user is None:
+                return HttpResponse(status=403)
+            if request.method != method:
+                return HttpResponse(status=405, headers={"Allow": method})
+            persona = await in_database(persona_called, slug)
+            if persona is None:
+                return HttpResponse(status=404)
+            try:
+                return await view(request, user, persona)
+            except NotTakenError as refusal:
+                back, base = page_of(persona), "crm/persona_base.html"
+                return refused(request, refusal, back=back, base=base, persona=persona)
+
+        return answer
+
+    return guarded
 
 
-def talking(view: Talking) -> Callable[..., Awaitable[HttpResponseBase]]:
-    """A form of the page of one persona, posted by somebody who may be there."""
+async def _user_of(request: HttpRequest) -> PersonaUser | None:
+    try:
+        return await in_database(page_user, request, await request.auser())
+    except APIException:  # deactivated, or banned
+        return None
 
-    @wraps(view)
-    async def answer(request: HttpRequest, slug: str) -> HttpResponseBase:
-        try:
-            user = await in_database(page_user, request, await request.auser())
-        except APIException:  # deactivated, or banned
-            return HttpResponse(status=403)
-        if user is None:
-            return HttpResponse(status=403)
-        if request.method != "POST":
-            return HttpResponse(status=405, headers={"Allow": "POST"})
-        persona = await in_database(persona_called, slug)
-        if persona is None:
-            return HttpResponse(status=404)
-        try:
-            return await view(request, user, persona)
-        except NotTakenError as refusal:
-            return _refused(request, persona, refusal)
 
-    return answer
+talking = asked_by("POST")
 
 
 @talking
 async def say(request: HttpRequest, user: PersonaUser, persona: Persona) -> HttpResponseBase:
     """The form: `text`, `client_message_id`, and a `picture`, a `recording`, or neither."""
-    return await _answered(request, persona, await _taken(_said(request, user, persona)))
+    return await _answered(request, persona, await taken_or_said(_said(request, user, persona)))
 
 
 @talking
 async def again(request: HttpRequest, user: PersonaUser, persona: Persona) -> HttpResponseBase:
     """Another answer to the last message."""
-    return await _answered(request, persona, await _taken(_regenerated(request, user, persona)))
+    return await _answered(request, persona, await taken_or_said(_regenerated(request, user, persona)))
 
 
 @talking
 async def reword(request: HttpRequest, user: PersonaUser, persona: Persona) -> HttpResponseBase:
     """The last message with the `text` of the form."""
-    return await _answered(request, persona, await _taken(_reworded(request, user, persona)))
+    return await _answered(request, persona, await taken_or_said(_reworded(request, user, persona)))
 
 
 @talking
 async def stop(request: HttpRequest, user: PersonaUser, persona: Persona) -> HttpResponseBase:
     """The reply that is being written ends with what it has."""
-    conversation = await _taken(_chat(request, user, persona))
+    conversation = await taken_or_said(_chat(request, user, persona))
     running = replies.running_in(conversation.pk)
-    await _taken(persona_rewriting.stop(user, str(conversation.pk)))
+    await taken_or_said(persona_rewriting.stop(user, str(conversation.pk)))
     if wants_json(request):
         return HttpResponse(status=204)
-    if running is not None and running.task is not None:
-        await asyncio.wait({running.task}, timeout=STOP_PATIENCE)
+    if running is not None:
+        await _until_stored(running)
     return HttpResponseRedirect(page_of(persona))
 
 
-def wants_json(request: HttpRequest) -> bool:
-    return "application/json" in request.headers.get("Accept", "")
+async def _until_stored(running: replies.Running) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STOP_PATIENCE):
+            await running.over.wait()
 
 
 # --- What is begun ------------------------------------------------------------------------------
-async def _taken(work: Awaitable[Any]) -> Any:
+async def taken_or_said(work: Awaitable[Any]) -> Any:
     """Raises NotTakenError for whatever a person can be told."""
     try:
         return await work
@@ -185,58 +193,19 @@ async def _note_of_reply(begun: Begun) -> str:
     except TimeoutError:
         return ""  # the page itself says that it is being written
     reply = await in_database(persona_messages.reply_to, begun.received)
-    if _is_the_one_before(end, reply):
+    if is_the_one_before(end, reply):
         return "kept"
     return "failed" if reply is not None and reply.state == Message.State.FAILED else ""
 
 
-def _is_the_one_before(end: replies.ReplyEvent | None, reply: Message | None) -> bool:
-    """No other answer could be written, so that the one before is there again."""
-    failed = isinstance(end, replies.Failed) and end.code != "stopped"
-    is_whole = reply is not None and reply.state == Message.State.COMPLETE
-    return failed and is_whole and not (reply.plan or {}).get(talk.STOPPED)  # type: ignore[union-attr]
-
-
 async def _events(request: HttpRequest, persona: Persona, begun: Begun) -> AsyncIterator[bytes]:
-    """`accepted` (the person's message: what answered it is old), `delta` …, `done` (it and its reply).
-
-    `trouble` of the last says why an answer that was to be replaced is there again.
-    """
+    """`accepted` (the person's message: what answered it is old), `delta` …, `done` (it and its reply)."""
     message_id = begun.received.message.pk
-    asked = await in_database(shown_exchange, message_id, persona, with_reply=False)
-    yield frame("accepted", {"html": await in_database(_rendered, request, persona, asked)})
-    async with aclosing(cast(Any, pieces(message_id, begun.running))) as words:
-        async for piece in words:
-            yield frame("delta", {"text": piece}) if piece else b": still writing\n\n"
-    end = await ended(message_id)
-    both = await in_database(shown_exchange, message_id, persona, with_reply=True)
-    done = {
-        "asked": await in_database(_rendered, request, persona, both[:1]),
-        "html": await in_database(_rendered, request, persona, both[1:]),
-        "stopped": any(one.was_stopped for one in both),
-    }
-    if _is_the_one_before(end, both[1].message if both[1:] else None):
-        done["trouble"] = _("No other answer could be written. The one before is kept.")
-    yield frame("done", done)
-
-
-def _rendered(request: HttpRequest, persona: Persona, messages: Sequence[Shown]) -> str:
-    return "".join(
-        render_to_string("crm/persona_message.html", {"shown": one, "persona": persona}, request=request)
-        for one in messages
-    )
-
-
-def _refused(request: HttpRequest, persona: Persona, refusal: NotTakenError) -> HttpResponseBase:
-    if wants_events(request) or wants_json(request):
-        return JsonResponse({"message": str(refusal)}, status=400)
-    values: dict[str, Any] = {
-        "problem": str(refusal),
-        "text": request.POST.get("text", "")[: talk.LONGEST_TEXT],
-    }
-    values |= {"base": "crm/persona_base.html", "back": page_of(persona)}
-    values |= {"persona": persona, "theme": theme_of(request.COOKIES)}
-    return render(request, "crm/refused.html", values, status=400)
+    yield await accepted(request, persona, message_id)
+    async with aclosing(cast(Any, as_frames(pieces(message_id, begun.running)))) as words:
+        async for one in words:
+            yield one
+    yield await done(request, persona, message_id, await ended(message_id))
 
 
 def page_of(persona: Persona, *, note: str = "") -> str:

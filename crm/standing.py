@@ -69,6 +69,8 @@ def _persona(standing: Standing, said: Said) -> None:
 
 
 def _person(brief: Brief, standing: Standing, said: Said) -> None:
+    if said.act == UNFIT:
+        return  # it answers nothing, and the persona waits for what it waited for
     standing.turns += 1
     standing.last, standing.waited, standing.pending = said, standing.pending, ""
     act, key = said.act or "answer", said.question_key or standing.current

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -17,15 +16,11 @@ from config.api.threads import in_database
 from config.api.throttling import atake
 from crm import replies, talk, trying_out
 from crm.api.chat import ended
-from crm.assistant_values import theme_of
+from crm.not_taken import NotTakenError, refused
 from personas.models import Persona
 
 REPLY_PATIENCE = 25  # seconds; then the page shows that the reply is being written
 PER_PERSON = {"per_second": 5, "per_minute": 40}
-
-
-class NotTakenError(Exception):
-    """Why a message was not taken; its text is for people."""
 
 
 async def say_to_draft(request: HttpRequest, persona_id: UUID) -> HttpResponseBase:
@@ -41,7 +36,7 @@ async def say_to_draft(request: HttpRequest, persona_id: UUID) -> HttpResponseBa
     try:
         await _answered(request, user, persona)
     except NotTakenError as refusal:
-        return _refused(request, persona, str(refusal))
+        return refused(request, refusal, back=page_address(persona))
     return HttpResponseRedirect(f"{page_address(persona)}#latest")
 
 
@@ -61,12 +56,6 @@ async def _answered(request: HttpRequest, user: Any, persona: Persona) -> None:
             await ended(message.pk)
     except TimeoutError:
         pass
-
-
-def _refused(request: HttpRequest, persona: Persona, problem: str) -> HttpResponse:
-    values = {"problem": problem, "text": request.POST.get("text", "")[: talk.LONGEST_TEXT]}
-    values |= {"base": "crm/assistant_base.html", "back": page_address(persona)}
-    return render(request, "crm/refused.html", {**values, "theme": theme_of(request.COOKIES)}, status=400)
 
 
 def page_address(persona: Persona) -> str:

@@ -2,7 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from crm import persona_care_pages, persona_pages, persona_talking, try_out_page
+from crm import persona_care_pages, persona_following, persona_pages, persona_talking, try_out_page
+from crm.api.bans import BanDetail, BanLift, BanList
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
@@ -70,16 +71,21 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("personas/<str:slug>/", persona_pages.chat, name="persona-page"),
     path("personas/<str:slug>/adult", persona_care_pages.confirm_adult, name="persona-adult"),
     path("personas/<str:slug>/report", persona_care_pages.report_reply, name="persona-report"),
+    path("personas/<str:slug>/greeting", persona_pages.greet, name="persona-greeting"),
     path("personas/<str:slug>/edit", persona_pages.edit, name="persona-edit"),
     path("personas/<str:slug>/delete", persona_pages.delete, name="persona-delete"),
     path("personas/<str:slug>/say", persona_talking.say, name="persona-say"),  # type: ignore[arg-type]
     path("personas/<str:slug>/again", persona_talking.again, name="persona-again"),  # type: ignore[arg-type]
     path("personas/<str:slug>/reword", persona_talking.reword, name="persona-reword"),  # type: ignore[arg-type]
+    path("personas/<str:slug>/reply", persona_following.follow, name="persona-reply"),  # type: ignore[arg-type]
     path("personas/<str:slug>/stop", persona_talking.stop, name="persona-stop"),  # type: ignore[arg-type]
     path("assistant/", assistant, name="assistant"),
     path("assistant/ask", ask, name="assistant-ask"),
     path("assistant/<uuid:conversation_id>", assistant, name="assistant-talk"),
     path("assistant/messages/<int:message_id>/rating", rate_reply, name="assistant-rate"),
+    path("api/v1/bans", BanList.as_view(), name="bans"),
+    path("api/v1/bans/<int:ban_id>", BanDetail.as_view(), name="ban"),
+    path("api/v1/bans/<int:ban_id>/lift", BanLift.as_view(), name="ban-lift"),
     path("api/v1/contacts", ContactList.as_view(), name="contacts"),
     path("api/v1/contacts/<uuid:contact_id>", ContactDetail.as_view(), name="contact"),
     path("api/v1/contacts/<uuid:contact_id>/timeline", ContactTimeline.as_view(), name="contact-timeline"),

@@ -49,7 +49,19 @@ class PersonaAdmin(DraftPages, CardPages):
         ),
         (
             gettext_lazy("How it speaks"),
-            {"fields": ("instructions", "greeting", "language", "voice", "traits", "examples", "variables")},
+            {
+                "fields": (
+                    "instructions",
+                    "greeting",
+                    "alternate_greetings",
+                    "language",
+                    "voice",
+                    "traits",
+                    "examples",
+                    "character_book",
+                    "variables",
+                )
+            },
         ),
         (
             gettext_lazy("To everybody, when it is an influencer"),

@@ -19,8 +19,17 @@ from config.api.errors import ConflictError, NotFoundError
 from config.api.models import AuditEntry
 from config.api.openapi import enveloped
 from personas.chains import check_chain
+from personas.character_books import check_book
 from personas.models import Persona
-from personas.shapes import MOST_EXAMPLES, MOST_SUGGESTIONS, check_examples, check_suggestions, check_traits
+from personas.shapes import (
+    MOST_EXAMPLES,
+    MOST_GREETINGS,
+    MOST_SUGGESTIONS,
+    check_examples,
+    check_greetings,
+    check_suggestions,
+    check_traits,
+)
 from personas.speaking import has_model
 from personas.variables import MOST, TYPES, WITH_VARIABLES, check_variables, refuse_unknown_variables
 from personas.versions import VERSIONED, save_persona
@@ -45,6 +54,17 @@ class TraitsField(serializers.JSONField):
     pass
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": True,
+        "example": {"entries": [{"keys": ["lamp"], "content": "The lamp is old."}]},
+    }
+)
+class BookField(serializers.JSONField):
+    pass
+
+
 class ExampleSerializer(serializers.Serializer):
     person = serializers.CharField()
     persona = serializers.CharField()
@@ -64,6 +84,18 @@ class PersonaSerializer(serializers.ModelSerializer):
         required=False,
         max_length=MOST_EXAMPLES,
         validators=[checked(check_examples)],
+    )
+    alternate_greetings = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        max_length=MOST_GREETINGS,
+        validators=[checked(check_greetings)],
+        help_text="Other ways to begin.",
+    )
+    character_book = BookField(
+        required=False,
+        validators=[checked(check_book)],
+        help_text="What it knows, told to the model when the talk comes to it.",
     )
     suggested_messages = serializers.ListField(
         child=serializers.CharField(),

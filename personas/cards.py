@@ -1,7 +1,7 @@
 """Character cards: a persona as `chara_card_v2` writes it, and back.
 
-The card that was imported is kept as its own text, so that whatever we have no place for (`extensions`, the
-character book, other greetings, fields of other programs) leaves again as it came. On export a field of the
+The card that was imported is kept as its own text, so that whatever we have no place for (`extensions`,
+fields of other programs) leaves again as it came. On export a field of the
 card is written anew only where what we made of it was changed since.
 
 Rules: the specification of character cards, version 2 (spec_v2.md of malfoyslastname/character-card-spec-v2).
@@ -14,8 +14,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from personas import card_dialogue
+from personas import card_book, card_dialogue
 from personas.models import Persona
+from personas.shapes import MOST_GREETINGS
 from personas.variables import BUILT_IN, names_in, place
 
 SPEC, SPEC_VERSION = "chara_card_v2", "2.0"
@@ -124,11 +125,15 @@ def _notes(whole: dict[str, Any], data: dict[str, Any]) -> list[str]:
     notes = []
     if whole["spec"] != SPEC:
         notes.append(_("A card of version 3: its fields of version 2 were read."))
-    if data.get("alternate_greetings"):
-        notes.append(_("Other greetings are kept in the card and not used."))
-    if data.get("character_book"):
-        notes.append(_("The character book is kept in the card and not used."))
-    texts = {name: spoken(data.get(name, "")) for name in (*IN_PROMPT, "first_mes", "mes_example")}
+    greetings, book, left_out = _greetings(data), *card_book.book_in(data, spoken)
+    if len(greetings) < len(data.get("alternate_greetings", [])):
+        notes.append(_("Some of its other greetings are kept in the card alone."))
+    if left_out:
+        notes.append(
+            _("Of the character book %(count)d entries are kept in the card alone.") % {"count": left_out}
+        )
+    texts: dict[str, Any] = {"greetings": greetings, "book": book}
+    texts |= {name: spoken(data.get(name, "")) for name in (*IN_PROMPT, "first_mes", "mes_example")}
     if unknown := [name for name in names_in(texts) if name not in (*BUILT_IN, "original")]:
         shown = ", ".join(place(name) for name in unknown[:10])
         notes.append(_("Write these anew before you publish: %(names)s.") % {"names": shown})
@@ -156,7 +161,9 @@ def fields_of(card: Card) -> dict[str, Any]:
         "name": " ".join(spoken(data["name"]).split()),
         "instructions": _instructions(data),
         "greeting": spoken(data.get("first_mes", "")),
+        "alternate_greetings": _greetings(data),
         "examples": card_dialogue.examples_in(spoken(data.get("mes_example", "")))[0],
+        "character_book": card_book.book_in(data, spoken)[0],
     }
     limits = {"name": LONGEST_NAME, "instructions": LONGEST_INSTRUCTIONS, "greeting": LONGEST_GREETING}
     for name, most in limits.items():
@@ -164,6 +171,12 @@ def fields_of(card: Card) -> dict[str, Any]:
             words = _("The card is too long: what becomes “%(field)s” may have %(most)d characters.")
             raise CardRefused(words % {"field": name, "most": most}, reason="too_large")
     return fields
+
+
+def _greetings(data: dict[str, Any]) -> list[str]:
+    """Those that fit, each once."""
+    given = [spoken(one) for one in data.get("alternate_greetings", []) if isinstance(one, str)]
+    return [one for one in dict.fromkeys(given) if 0 < len(one) <= LONGEST_GREETING][:MOST_GREETINGS]
 
 
 def _instructions(data: dict[str, Any]) -> str:
@@ -198,6 +211,10 @@ def _changed(persona: Persona, came: dict[str, Any]) -> dict[str, Any]:
         changed["name"] = persona.name
     if persona.greeting != was.get("greeting", ""):
         changed["first_mes"] = persona.greeting
+    if persona.alternate_greetings != was.get("alternate_greetings", []):
+        changed["alternate_greetings"] = persona.alternate_greetings
+    if persona.character_book != was.get("character_book", {}):
+        changed["character_book"] = card_book.as_card(persona.character_book)
     if persona.examples != was.get("examples", []):
         changed["mes_example"] = card_dialogue.dialogue_of(persona.examples)
     if persona.instructions != was.get("instructions", ""):

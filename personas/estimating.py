@@ -10,9 +10,8 @@ from django.conf import settings
 from personas.providers.base import Done, Prompt
 from personas.providers.messages import chat_messages
 from personas.providers.registry import is_model
+from personas.tokens import tokens_of
 
-# English has about four bytes to a token; other scripts take more bytes, and more tokens.
-BYTES_OF_A_TOKEN = 4
 TOKENS_AROUND_A_MESSAGE = 4
 
 
@@ -33,7 +32,3 @@ def cut_off(provider: str, prompt: Prompt, said: str) -> Done:
 
 def tokens_of_prompt(prompt: Prompt) -> int:
     return sum(tokens_of(one["content"]) + TOKENS_AROUND_A_MESSAGE for one in chat_messages(prompt))
-
-
-def tokens_of(text: str) -> int:
-    return -(-len(text.encode(errors="replace")) // BYTES_OF_A_TOKEN)

@@ -7,8 +7,25 @@ from config.api.encryption import EncryptedTextField
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
 from personas.chains import check_chain, check_known
-from personas.shapes import check_address, check_examples, check_suggestions, check_traits
+from personas.character_books import check_book
+from personas.shapes import (
+    check_address,
+    check_examples,
+    check_greetings,
+    check_suggestions,
+    check_traits,
+)
 from personas.variables import WITH_VARIABLES, check_variables, refuse_unknown_variables
+
+_OF_JSON = (
+    "traits",
+    "examples",
+    "alternate_greetings",
+    "character_book",
+    "suggested_messages",
+    "provider_chain",
+    "variables",
+)
 
 
 class Persona(models.Model):
@@ -67,11 +84,24 @@ class Persona(models.Model):
         help_text='Like {"tone": "warm", "humour": "dry"}.',
     )
     greeting = models.TextField(blank=True, max_length=8_000)
+    alternate_greetings = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_greetings],
+        help_text='Other ways to begin, like ["You again."]: people may ask for another one.',
+    )
     examples = models.JSONField(
         default=list,
         blank=True,
         validators=[check_examples],
         help_text='A list of {"person": …, "persona": …}.',
+    )
+    character_book = models.JSONField(
+        default=dict,
+        blank=True,
+        validators=[check_book],
+        help_text='What it knows, told when the talk comes to it, like {"entries": [{"keys": ["lamp"], '
+        '"content": "The lamp is old."}]}.',
     )
     language = models.CharField(max_length=12, default="en")
     voice = models.CharField(max_length=60, blank=True)
@@ -132,7 +162,7 @@ class Persona(models.Model):
     def clean(self) -> None:
         # Two personas without an id of their own are not the same one.
         self.public_id = (self.public_id or "").strip() or None
-        for name in ("traits", "examples", "suggested_messages", "provider_chain", "variables"):
+        for name in _OF_JSON:
             if getattr(self, name) is None:  # an emptied field of a form
                 setattr(self, name, self._meta.get_field(name).get_default())  # type: ignore[union-attr]
         refuse_unknown_variables({name: getattr(self, name) for name in WITH_VARIABLES}, self.variables)

@@ -1,7 +1,7 @@
 """Pictures made anew: what is kept are pixels that we drew, with nothing else of the file that came.
 
-No metadata (where and when it was taken), no second file behind or inside the first, no script. Only the
-first frame of what moves: no model looks at more.
+No metadata (where and when it was taken), no second file behind or inside the first, no script. Of what moves
+the first frame, unless it `may_move`.
 """
 
 import threading
@@ -13,6 +13,8 @@ from typing import Literal
 
 from django.conf import settings
 from PIL import Image, ImageOps
+
+from personas import moving_pictures
 
 # Pillow's names of the formats that are read, with what is kept of each.
 FORMATS = {
@@ -33,11 +35,11 @@ _OPTIONS: dict[str, dict[str, object]] = {"JPEG": {"quality": 88}, "WEBP": {"qua
 _AT_ONCE = threading.BoundedSemaphore(2)
 LONGEST_WAIT_SECONDS = 20.0
 
-Reason = Literal["format", "too_large", "busy"]
+Reason = Literal["format", "too_large", "too_long", "busy"]
 
 
 class PictureRefused(Exception):  # noqa: N818
-    """A file that is no picture we take, one with too many pixels, or one too many at this moment."""
+    """No picture we take, one with too many pixels or frames, or one too many at this moment."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -53,13 +55,15 @@ class Drawn:
     height: int
 
 
-def drawn(data: bytes, *, most_side: int) -> Drawn:
+def drawn(data: bytes, *, most_side: int, may_move: bool = False) -> Drawn:
     """The picture made anew, at most so many pixels a side. Raises PictureRefused."""
     with place_to_draw():
         try:
-            return drawn_here(data, most_side)
+            return drawn_here(data, most_side, may_move=may_move)
         except PictureRefused:
             raise
+        except moving_pictures.TooLongError:
+            raise PictureRefused("too_long") from None
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise PictureRefused("too_large") from None
         except Exception:  # a decoder that is fed nonsense raises anything
@@ -86,7 +90,7 @@ def place_to_draw() -> Iterator[None]:
         _AT_ONCE.release()
 
 
-def drawn_here(data: bytes, most_side: int) -> Drawn:
+def drawn_here(data: bytes, most_side: int, *, may_move: bool = False) -> Drawn:
     """For who has a place to draw. Raises what Pillow raises, and PictureRefused."""
     # The header alone: pixels are decoded once their number is known.
     with Image.open(BytesIO(data), formats=list(FORMATS)) as opened:
@@ -95,12 +99,21 @@ def drawn_here(data: bytes, most_side: int) -> Drawn:
             opened.draft(None, (most_side, most_side))
         if opened.width * opened.height > settings.MEDIA_IMAGE_MAX_PIXELS:
             raise PictureRefused("too_large")
+        if may_move and moving_pictures.moves(opened):
+            moving, width, height = moving_pictures.written(opened, most_side)
+            return Drawn(moving, *FORMATS[kind], width, height)
         image: Image.Image = ImageOps.exif_transpose(opened)
         if image.mode not in _MODES[kind]:
             has_alpha = "A" in image.getbands() or "transparency" in image.info
             image = image.convert("RGBA" if has_alpha and kind != "JPEG" else "RGB")
         image.thumbnail((most_side, most_side))
         return _written(image, kind)
+
+
+def moves(data: bytes) -> bool:
+    """Whether a picture that we drew has more than one frame."""
+    with Image.open(BytesIO(data), formats=list(FORMATS)) as opened:
+        return moving_pictures.moves(opened)
 
 
 def _written(image: Image.Image, kind: str) -> Drawn:

@@ -11,6 +11,8 @@ MOST_EXAMPLES = 20
 MOST_SUGGESTIONS = 10
 LONGEST_TEXT = 1_000  # characters
 LONGEST_SUGGESTION = 200  # characters
+MOST_GREETINGS = 20
+LONGEST_GREETING = 8_000  # characters
 
 
 def check_traits(value: Any) -> None:
@@ -50,6 +52,16 @@ def check_suggestions(value: Any) -> None:
         )
 
 
+def check_greetings(value: Any) -> None:
+    """A short list of texts. Raises ValidationError."""
+    is_list = isinstance(value, list) and len(value) <= MOST_GREETINGS
+    if not is_list or not all(_is_text(one, LONGEST_GREETING) and one.strip() for one in value):
+        raise ValidationError(
+            _("Give up to %(most)d texts of at most %(longest)d characters.")
+            % {"most": MOST_GREETINGS, "longest": LONGEST_GREETING}
+        )
+
+
 def check_address(value: Any) -> None:
     """Where a browser finds a picture: of the web, or a path of this site. Raises ValidationError."""
     if not re.fullmatch(r"(https?://[^\s/?#]+|/(?!/))[^\s\"'<>]*", str(value)):
@@ -64,8 +76,8 @@ def _is_exchange(value: Any) -> bool:
     )
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: Any, longest: int = LONGEST_TEXT) -> bool:
     """A short text that every database can keep: without NUL, and without half a surrogate pair."""
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT or "\0" in value:
+    if not isinstance(value, str) or len(value) > longest or "\0" in value:
         return False
     return not any("\ud800" <= character <= "\udfff" for character in value)

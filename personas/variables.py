@@ -18,7 +18,14 @@ from personas.providers.messages import fenced
 CHAR, USER = "char", "user"
 BUILT_IN = (CHAR, USER)
 # The fields of a persona that may hold places.
-WITH_VARIABLES = ("instructions", "greeting", "traits", "examples")
+WITH_VARIABLES = (
+    "instructions",
+    "greeting",
+    "alternate_greetings",
+    "traits",
+    "examples",
+    "character_book",
+)
 TYPES = ("text", "number", "yes_no")
 MOST = 20
 LONGEST_VALUE, LONGEST_DESCRIPTION = 200, 300  # characters

@@ -190,7 +190,7 @@ class InterviewTalk:
                     await self._send(utterance, text)
                 case Finished():
                     await self._finished(utterance, event)
-                case Failed(retryable=again):
+                case Failed(retryable=again, code=code):
                     if utterance.is_hushed:  # the person went on speaking before its first word
                         return
                     if again and attempt < MOST_ATTEMPTS and not running.stopping:
@@ -198,6 +198,8 @@ class InterviewTalk:
                         await self._spoken(
                             message_id, self.running, utterance, before="", attempt=attempt + 1
                         )
+                    elif code == "content_filter":  # what was said, or the answer, is not fit
+                        await self._say(self.words["say_again"])
                     else:
                         await self._end("trouble")
                 case Nothing(why=why):

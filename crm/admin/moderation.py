@@ -59,7 +59,15 @@ class ModerationByVendorAdmin(AuditedAdmin):
     list_display = ("account", "provider", "action", "checks_input", "checks_output", "on_failure")
     list_select_related = ("account",)
     ordering = ("account_id",)
-    fields = ("account", "provider", "checks_input", "checks_output", "action", "on_failure")
+    fields = (
+        "account",
+        "provider",
+        "checks_input",
+        "checks_pictures",
+        "checks_output",
+        "action",
+        "on_failure",
+    )
 
 
 @admin.register(ModerationFlag)

@@ -218,6 +218,9 @@ def _failure(end: replies.Failed, received: Received) -> ApiError:
     if end.code == budget.EXHAUSTED:
         wait = budget.seconds_to_midnight()
         return BudgetExhaustedError(end.message, retry_after_seconds=wait, details=details)
+    if end.code == "content_filter" and not end.retryable:  # the moderation's; a vendor may think again
+        details |= {"reason": end.code, "retryable": end.retryable}
+        return ApiError("CONTENT_FILTER", end.message, status_code=422, details=details)
     if end.code in OURS:
         status, code = OURS[end.code]
         details |= {"reason": end.code, "retryable": end.retryable}

@@ -51,6 +51,13 @@ class PersonaView(APIView):
 
 class BeginSerializer(serializers.Serializer):
     influencer_id = serializers.CharField(max_length=LONGEST_ID)
+    greeting = serializers.IntegerField(
+        min_value=0,
+        max_value=1_000,
+        required=False,
+        allow_null=True,
+        help_text="Which greeting, counted round from 0. Also of a chat in which nothing else was said.",
+    )
 
 
 LIST_PARAMETERS = [
@@ -98,9 +105,11 @@ class ChatList(PersonaView):
     def post(self, request: Request) -> Response:
         asked = BeginSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        user = persona_user(request)
+        user, given = persona_user(request), asked.validated_data
         with translated():
-            conversation = persona_chats.open_chat(user, asked.validated_data["influencer_id"])
+            conversation = persona_chats.open_chat(
+                user, given["influencer_id"], greeting=given.get("greeting")
+            )
         return private(begun_body(persona_chats.look_at(conversation), user.user_id), status=201)
 
 

@@ -1,4 +1,4 @@
-"""What may not be said in persona chat: rules as data, a vendor's judgement, and what they found."""
+"""What may not be said in talks: rules as data, a vendor's judgement, and what they found."""
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -70,7 +70,7 @@ class ModerationRule(models.Model):
 
 
 class ModerationByVendor(models.Model):
-    """That a vendor judges what is said in an account's persona chats, and what then."""
+    """That a vendor judges what is said in an account's talks, and what then."""
 
     class OnFailure(models.TextChoices):
         LET_THROUGH = "let_through", "Let it through"
@@ -84,6 +84,11 @@ class ModerationByVendor(models.Model):
     )
     checks_input = models.BooleanField(default=True)
     checks_output = models.BooleanField(default=True)
+    checks_pictures = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Of what people write. Off for a server that judges words alone.",
+    )
     action = models.CharField(
         max_length=6, choices=[("refuse", "Refuse"), ("flag", "Flag for staff")], default=Action.REFUSE
     )

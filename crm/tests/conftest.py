@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
+from crm import moderation
 from personas.providers.base import Delta, Done
 from tests.user_tokens import ISSUER, SECRET
 
@@ -38,3 +39,17 @@ def signed_tokens(settings: Any) -> None:
     """Tokens of tests/user_tokens.py are of users of account `default`."""
     settings.JWT_SECRET_KEY = SECRET
     settings.JWT_ISSUERS = {ISSUER: "default", "https://other.example": "other"}
+
+
+@pytest.fixture(autouse=True)
+def _rules_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: what a turn costs does not depend on when rules were read last."""
+    moderation.forget()
+    monkeypatch.setattr(moderation, "KEPT_SECONDS", 600.0)
+
+
+@pytest.fixture
+def requests_beside_each_other(settings: Any) -> None:
+    """WhiteNoise's own middleware would run one request after the other in a test, each to its end."""
+    ours = "config.api.static_files.StaticFilesMiddleware"
+    settings.MIDDLEWARE = [ours if "whitenoise" in name else name for name in settings.MIDDLEWARE]

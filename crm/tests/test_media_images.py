@@ -11,6 +11,7 @@ from crm.media_checking import checked
 from crm.media_content import MediaRefused
 from crm.media_images import drawn, for_models
 from crm.tests.media_samples import HTML, SVG, exif, picture, png_of
+from personas import moving_pictures, pictures
 
 
 def opened(content):
@@ -81,13 +82,78 @@ def test_a_picture_that_was_held_sideways_stands_upright():
     assert (content.width_pixels, content.height_pixels) == (20, 40)
 
 
-def test_a_moving_picture_keeps_its_first_frame():
-    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue", "green")]
+def moving(kind="GIF", frames=("red", "blue", "green"), size=(20, 20), **options):
+    drawn_frames = [Image.new("RGB", size, colour) for colour in frames]
     out = BytesIO()
-    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], comment=b"SECRET")
-    content = drawn(out.getvalue())
-    assert getattr(opened(content), "n_frames", 1) == 1
+    more = {"save_all": True, "append_images": drawn_frames[1:], **options}
+    drawn_frames[0].save(out, kind, **more)
+    return out.getvalue()
+
+
+def played(content):
+    """Each frame's colour, and how long it is shown."""
+    image = opened(content)
+    found = []
+    for number in range(image.n_frames):
+        image.seek(number)
+        colour = image.convert("RGB").getpixel((0, 0))
+        found.append(("red", "green", "blue")[colour.index(max(colour))])
+    return found
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_what_moves_goes_on_moving_and_all_else_of_it_goes(kind):
+    data = moving(kind, duration=[100, 200, 300], loop=2, comment=b"SECRET", exif=exif(), xmp=b"SECRET")
+    content = drawn(data + b"SECRET")
+    assert played(content) == ["red", "blue", "green"]
+    assert opened(content).info["loop"] == 2
     assert b"SECRET" not in content.data
+    assert (content.width_pixels, content.height_pixels) == (20, 20)
+
+
+def test_what_moves_is_made_smaller_too(settings):
+    settings.MEDIA_IMAGE_MAX_SIDE = 10
+    content = drawn(moving(size=(40, 20)))
+    assert (content.width_pixels, content.height_pixels, len(played(content))) == (10, 5, 3)
+
+
+def test_more_frames_or_pixels_than_are_taken_are_refused(monkeypatch):
+    colours = ["red", "blue"] * 3
+    monkeypatch.setattr(moving_pictures, "MOST_FRAMES", 6)
+    assert len(played(drawn(moving(frames=colours)))) == 6
+    for most in ("MOST_FRAMES", "MOST_PIXELS"):
+        with monkeypatch.context() as patch:
+            patch.setattr(moving_pictures, most, 5)
+            with pytest.raises(MediaRefused, match="moving picture") as caught:
+                drawn(moving(frames=colours))
+            assert caught.value.reason == "too_large"
+
+
+def drawn_or_refused(data):
+    try:
+        return drawn(data).width_pixels
+    except MediaRefused as refusal:
+        return refusal.reason
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_what_breaks_off_while_it_moves_is_refused_or_drawn(kind):
+    data = moving(kind, frames=["red", "blue", "green", "red"])
+    for cut in range(20, len(data), 7):
+        assert drawn_or_refused(data[:cut]) in (20, "format")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_a_model_gets_the_first_frame_alone(kind):
+    content = drawn(moving(kind))
+    shown = for_models(content.data, content.mime)
+    with Image.open(BytesIO(shown.data)) as image:
+        assert getattr(image, "n_frames", 1) == 1
+        assert image.convert("RGB").getpixel((0, 0))[0] > 200
+
+
+def test_the_picture_of_a_persona_stands_still():
+    assert getattr(opened(pictures.drawn(moving(), most_side=64)), "n_frames", 1) == 1
 
 
 def test_a_large_picture_is_made_smaller(settings):

@@ -6,10 +6,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from config.api.threads import in_database
 from crm.models import Message
 from crm.tests.media_samples import picture, wav
+from crm.tests.model_server import model_server
 from crm.tests.persona_chatting import CHATS, Talker
-from personas import budget
 from personas.breaker import breaker
-from tests.fakes.openai_server import Behaviour, Fault, OpenAIServer
+from tests.fakes.openai_server import Behaviour, Fault
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -19,14 +19,8 @@ pytestmark = [
 
 @pytest.fixture
 def server(settings):
-    breaker.forget()
-    budget.forget()
-    with OpenAIServer(Behaviour(reply="A loaf."), transcription="How do I begin?") as running:
-        entry = {**settings.PROVIDERS["openai"], "API_KEY": "sk-test", "BASE_URL": running.base_url}
-        settings.PROVIDERS = {**settings.PROVIDERS, "openai": entry}
+    with model_server(settings, "A loaf.", transcription="How do I begin?") as running:
         yield running
-    breaker.forget()
-    budget.forget()
 
 
 @pytest.fixture

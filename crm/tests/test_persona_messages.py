@@ -9,15 +9,16 @@ from config.api import metadata
 from config.api.threads import in_database
 from crm import persona_messages, talk
 from crm.models import Conversation, Message
+from crm.tests.model_server import model_server
 from crm.tests.persona_chatting import CHATS, GREETING, Talker, make_influencer
-from personas import budget, speaking
+from personas import speaking
 from personas.breaker import breaker
 from personas.models import Persona
-from tests.fakes.openai_server import Behaviour, Fault, OpenAIServer
+from tests.fakes.openai_server import Behaviour, Fault
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("flushed_layer", "signed_tokens"),
+    pytest.mark.usefixtures("flushed_layer", "signed_tokens", "requests_beside_each_other"),
 ]
 FIELDS = {
     "id", "role", "content", "message_type", "media_urls", "audio_url", "audio_duration_seconds",
@@ -27,29 +28,8 @@ FIELDS = {
 
 @pytest.fixture
 def server(settings):
-    breaker.forget()
-    budget.forget()
-    with OpenAIServer(Behaviour(reply="With rye flour and water.")) as running:
-        entry = {
-            **settings.PROVIDERS["openai"],
-            "API_KEY": "sk-of-the-installation",
-            "BASE_URL": running.base_url,
-            "MODEL": "fake-model",
-            "CONNECT_TIMEOUT": 3,
-            "READ_TIMEOUT": 0.8,
-            "TOTAL_TIMEOUT": 10,
-        }
-        settings.PROVIDERS = {**settings.PROVIDERS, "openai": entry}
+    with model_server(settings, "With rye flour and water.", READ_TIMEOUT=0.8, TOTAL_TIMEOUT=10) as running:
         yield running
-    breaker.forget()
-    budget.forget()
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_for_each_request(settings):
-    """WhiteNoise's own middleware would run one request after the other in a test, each to its end."""
-    ours = "config.api.static_files.StaticFilesMiddleware"
-    settings.MIDDLEWARE = [ours if "whitenoise" in name else name for name in settings.MIDDLEWARE]
 
 
 @pytest.fixture

@@ -9,35 +9,20 @@ from crm import erasure, remembering, rewriting, turns
 from crm.models import Conversation, MemoryFact, Message, MessageVersion
 from crm.personal_data import collect
 from crm.tests.media_samples import wav
+from crm.tests.model_server import model_server
 from crm.tests.persona_chatting import CHATS, Talker, make_influencer
-from personas import budget
-from personas.breaker import breaker
-from tests.fakes.openai_server import Behaviour, Fault, OpenAIServer
+from tests.fakes.openai_server import Behaviour, Fault
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("flushed_layer", "signed_tokens"),
+    pytest.mark.usefixtures("flushed_layer", "signed_tokens", "requests_beside_each_other"),
 ]
 
 
 @pytest.fixture
 def server(settings):
-    breaker.forget()
-    budget.forget()
-    with OpenAIServer(Behaviour(reply="With rye flour.")) as running:
-        own = {"API_KEY": "sk-test", "BASE_URL": running.base_url, "MODEL": "fake-model"}
-        entry = {**settings.PROVIDERS["openai"], **own, "READ_TIMEOUT": 20, "TOTAL_TIMEOUT": 30}
-        settings.PROVIDERS = {**settings.PROVIDERS, "openai": entry}
+    with model_server(settings, "With rye flour.", READ_TIMEOUT=20, TOTAL_TIMEOUT=30) as running:
         yield running
-    breaker.forget()
-    budget.forget()
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_for_each_request(settings):
-    """WhiteNoise's own middleware would run one request after the other in a test, each to its end."""
-    ours = "config.api.static_files.StaticFilesMiddleware"
-    settings.MIDDLEWARE = [ours if "whitenoise" in name else name for name in settings.MIDDLEWARE]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import get_language_info
 
-from personas.providers.base import Act, Prompt, Source, Turn
+from personas.providers.base import Act, Picture, Prompt, Source, Turn
 
 Message = dict[str, Any]
 
@@ -39,12 +39,16 @@ def chat_messages(
     return [*messages, {"role": instruction_role, "content": turn_instruction(prompt)}]
 
 
+def data_address(picture: Picture) -> str:
+    """Its bytes in an address, so that no server fetches one."""
+    return f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode()}"
+
+
 def _parts(turn: Turn) -> list[dict[str, Any]]:
     """platform.openai.com/docs/guides/images-vision: inline, so that no server fetches an address."""
     parts: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text else []
     for picture in turn.pictures:
-        url = f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode()}"
-        parts.append({"type": "image_url", "image_url": {"url": url}})
+        parts.append({"type": "image_url", "image_url": {"url": data_address(picture)}})
     return parts
 
 

@@ -21,7 +21,7 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
-from personas.providers.base import Audio, Delta, Done, Prompt, ProviderError, Transcription
+from personas.providers.base import Audio, Delta, Done, Picture, Prompt, ProviderError, Transcription
 from personas.providers.counting import note_tokens
 from personas.providers.limits import Limits, Patience
 from personas.providers.loop_clients import LoopClients
@@ -29,7 +29,7 @@ from personas.providers.messages import chat_messages
 from personas.providers.openai_errors import FAILURES, as_provider_error
 from personas.providers.openai_events import BareStream, Events
 from personas.providers.openai_moderation import MODEL as MODERATION_MODEL
-from personas.providers.openai_moderation import flagged_in
+from personas.providers.openai_moderation import flagged_in, moderated
 from personas.providers.own_voice import OwnVoice
 
 PUBLIC_BASE_URL = "https://api.openai.com/v1"
@@ -183,12 +183,14 @@ class OpenAIProvider:
         except FAILURES as error:
             raise as_provider_error(error, self.name) from None
 
-    async def moderate(self, text: str) -> list[str]:
-        """The categories in which a text is unfit. Raises ProviderError."""
+    async def moderate(self, text: str, picture: Picture | None = None) -> list[str]:
+        """The categories in which a text, or a picture beside it, is unfit. Raises ProviderError."""
         client = await self._client()
         model = str(self._options.get("MODERATION_MODEL") or MODERATION_MODEL)
         try:
-            answer = await client.post("/moderations", body={"model": model, "input": text}, cast_to=object)
+            answer = await client.post(
+                "/moderations", body={"model": model, "input": moderated(text, picture)}, cast_to=object
+            )
             return flagged_in(answer)
         except FAILURES as error:
             raise as_provider_error(error, self.name) from None

@@ -16,7 +16,16 @@ from django.utils.module_loading import import_string
 from config.api.models import Account
 from config.api.threads import in_database
 from personas.models import LyzrLink, ProviderCredential
-from personas.providers.base import Audio, Delta, Done, Prompt, Provider, ProviderError, Transcription
+from personas.providers.base import (
+    Audio,
+    Delta,
+    Done,
+    Picture,
+    Prompt,
+    Provider,
+    ProviderError,
+    Transcription,
+)
 
 # Each holds its connections; an installation with more vendor keys than this opens some anew.
 KEPT_PROVIDERS = 256
@@ -185,10 +194,10 @@ class _OfAccount:
     async def transcribe(self, audio: Audio) -> Transcription:
         return await (await self._provider()).transcribe(audio)
 
-    async def moderate(self, text: str) -> list[str]:
+    async def moderate(self, text: str, picture: Picture | None = None) -> list[str]:
         """Of those that can. Raises ProviderError."""
         moderate = getattr(await self._provider(), "moderate", None)
         if moderate is None:
             message = "This provider moderates nothing."
             raise ProviderError("unsupported", message, retryable=False, provider=self.name)
-        return list(await moderate(text))
+        return list(await moderate(text, picture))

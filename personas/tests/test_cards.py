@@ -48,8 +48,8 @@ def test_what_belongs_in_the_prompt_is_in_the_instructions_and_the_rest_is_not()
 
 def test_what_is_kept_and_not_used_is_told():
     notes = " ".join(imported().notes)
-    assert "greetings" in notes
-    assert "character book" in notes
+    assert "greetings" not in notes
+    assert "character book" not in notes
     assert "1 parts" in notes
 
 

@@ -5,6 +5,9 @@ export const words = JSON.parse(byId("words")?.textContent ?? "{}");
 export const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((n) => n.toString(16).padStart(2, "0")).join("");
 export const hasKeyboard = matchMedia("(pointer: fine)").matches;
 
+const MOST_TRIES = 4;
+const PAUSE = 1500; // milliseconds before a broken connection is tried again; then twice as long each time
+
 function switchColours() {
   const { dataset } = document.documentElement;
   const dark = dataset.theme ? dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -57,12 +60,13 @@ export function converse(form, { opening, onAccepted, isWorthSending, request = 
     const made = parts(html).firstElementChild;
     const known = made && byId(made.id);
     const hadFocus = Boolean(known) && log.contains(document.activeElement);
-    if (!made) return;
+    if (!made) return null;
     if (known) known.replaceWith(made);
     else log.append(made);
     const isOld = (one) => one && !one.classList.contains("person");
     while (isOld(made.nextElementSibling)) made.nextElementSibling.remove();
     if (hadFocus) made.focus({ preventScroll: true });
+    return made;
   };
 
   const waiting = (agent) => {
@@ -85,13 +89,14 @@ export function converse(form, { opening, onAccepted, isWorthSending, request = 
 
   const handlersOf = (turn) => ({
     accepted: (frame) => {
-      place(frame.html);
+      const was = isAtEnd();
+      turn.asked = place(frame.html)?.dataset.seq;
       turn.article = waiting(frame.agent);
       onAccepted(frame, turn);
       fit();
       say(words.writing);
       showHalt(true);
-      follow(true);
+      follow(!turn.isHeard || was);
     },
     delta: ({ text }) => {
       const was = isAtEnd();
@@ -132,13 +137,12 @@ export function converse(form, { opening, onAccepted, isWorthSending, request = 
   };
 
   // Whether all went well.
-  const send = async (fields, turn, action = form.action) => {
+  const receive = async (turn, ask) => {
     if (sending) return false;
     sending = turn;
     log.setAttribute("aria-busy", "true");
-    say(opening);
     try {
-      const response = await fetch(action, { method: "POST", body: fields, headers: { Accept: "text/event-stream" } });
+      const response = await ask();
       if (!response.ok) throw new Error((await response.json().catch(() => ({}))).message || words.failed);
       await read(response.body, handlersOf(turn));
       if (!turn.isDone) throw new Error(words.failed);
@@ -149,7 +153,29 @@ export function converse(form, { opening, onAccepted, isWorthSending, request = 
     sending = null;
     log.setAttribute("aria-busy", "false");
     showHalt(false);
+    if (!turn.isDone && turn.asked) listenAgain(turn);
     return Boolean(turn.isDone);
+  };
+
+  const headers = { Accept: "text/event-stream" };
+
+  const send = (fields, turn, action = form.action) =>
+    receive(turn, () => {
+      say(opening);
+      return fetch(action, { method: "POST", body: fields, headers });
+    });
+
+  // A reply that this page did not ask for, or whose connection broke: the one to `asked`, else the one written now.
+  const listen = async (asked, turn = {}) => {
+    if (sending || !form.dataset.reply) return;
+    const address = asked ? `${form.dataset.reply}?asked=${asked}` : form.dataset.reply;
+    const response = await fetch(address, { headers }).catch(() => null);
+    if (response?.status !== 200 || sending) await response?.body?.cancel();
+    else await receive({ ...turn, isHeard: true, isRetry: true }, () => response);
+  };
+
+  const listenAgain = ({ asked, tries = 0 }) => {
+    if (tries < MOST_TRIES) setTimeout(() => listen(asked, { asked, tries: tries + 1 }), PAUSE * 2 ** tries);
   };
 
   // --- stopping ---------------------------------------------------------------------------------
@@ -197,5 +223,5 @@ export function converse(form, { opening, onAccepted, isWorthSending, request = 
 
   // A form of the talk itself: to be answered once more.
   const again = (asked, action) => send(new FormData(asked), { isRetry: true }, action);
-  return { log, box, say, again, fit };
+  return { log, box, say, again, fit, listen };
 }

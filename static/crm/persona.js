@@ -22,7 +22,8 @@ function closesItself(menu) {
 function begin() {
   const files = attachments(() => say(""));
   const edit = { isOn: false };
-  document.querySelector(".being-written")?.addEventListener("submit", () => say(words.stopped));
+  const beingWritten = document.querySelector(".being-written");
+  beingWritten?.addEventListener("submit", () => say(words.stopped));
 
   const empty = () => {
     form.elements.client_message_id.value = newId();
@@ -32,11 +33,13 @@ function begin() {
     files.clear();
   };
 
-  const { log, box, say, again, fit } = converse(form, {
+  const { log, box, say, again, fit, listen } = converse(form, {
     opening: words.sending,
     onAccepted: (_frame, turn) => {
       // Only what was said last can be said anew.
       for (const one of log.querySelectorAll("[data-edit], .tools [data-again]")) one.remove();
+      beingWritten?.remove();
+      document.querySelector("[data-greetings]")?.remove();
       if (turn.isEdit) endEdit();
       else if (!turn.isRetry) empty();
     },
@@ -121,6 +124,9 @@ function begin() {
   });
 
   // --- beginning -------------------------------------------------------------------------------
+
+  if (beingWritten) listen(beingWritten.dataset.asked);
+  document.addEventListener("visibilitychange", () => document.hidden || listen());
 
   const suggestions = form.querySelector("[data-suggestions]");
   if (suggestions) {

@@ -24,10 +24,8 @@ from enum import StrEnum
 from typing import Any
 
 from tests.fakes.http_server import EventStream, HttpServer, Request, send, send_json
+from tests.fakes.openai_moderation import BadInput, judged
 from tests.fakes.openai_words import classified, embedding_data, plausible_reply
-
-# What its moderation finds, by a word in the text.
-UNFIT = {"murder": "violence", "idiots": "harassment"}
 
 
 class Fault(StrEnum):
@@ -128,11 +126,12 @@ class OpenAIServer(HttpServer):
         )
 
     def _moderation(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        found = {category for word, category in UNFIT.items() if word in body["input"].lower()}
-        categories = {category: category in found for category in sorted(set(UNFIT.values()))}
-        scores = {category: 0.97 if is_found else 0.001 for category, is_found in categories.items()}
-        result = {"flagged": bool(found), "categories": categories, "category_scores": scores}
-        send_json(writer, 200, {"id": "modr-fake", "model": body["model"], "results": [result]})
+        try:
+            found = {"id": "modr-fake", "model": body["model"], "results": [judged(body["input"])]}
+        except BadInput as error:
+            failure = {"message": str(error), "type": "invalid_request_error"}
+            return send_json(writer, 400, {"error": failure})
+        return send_json(writer, 200, found)
 
     def _transcription(self, writer: asyncio.StreamWriter) -> None:
         answer = {"task": "transcribe", "language": "english", "duration": 2.5, "text": self.transcription}

@@ -59,17 +59,13 @@ class PostgresDatabase:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             snapshot = _value(connection, "SELECT pg_export_snapshot()")
             found = _contents(connection)
-            self._run(
-                "pg_dump",
-                "--format=custom",
-                "--no-owner",
-                "--no-privileges",
-                f"--lock-wait-timeout={LOCK_MILLISECONDS}",
-                f"--snapshot={snapshot}",
-                f"--file={copy}",
-                f"--dbname={self.address}",
-            )
+            self._dump(copy, f"--snapshot={snapshot}")
             return found
+
+    def _dump(self, copy: Path, *more: str) -> None:
+        words = ("--format=custom", "--no-owner", "--no-privileges")
+        wait = f"--lock-wait-timeout={LOCK_MILLISECONDS}"
+        self._run("pg_dump", *words, wait, *more, f"--file={copy}", f"--dbname={self.address}")
 
     # --- In ---
 
@@ -90,7 +86,32 @@ class PostgresDatabase:
         self._run("pg_restore", "--list", str(copy))
 
     def put(self, copy: Path, contents: Contents, aside: Path) -> None:
-        """In one transaction, which counts the rows before it commits: all of it or nothing."""
+        """In one transaction, which counts the rows before it commits: all of it or nothing.
+
+        What is there is put aside before, as a dump.
+        """
+        is_kept = self._put_aside(aside)
+        try:
+            self._take_place(copy, contents)
+        except BackupError as error:
+            # A connection that broke at the commit does not tell whether it was one: the dump stays.
+            where = f" What was there is in {aside}, too." if is_kept else ""
+            raise BackupError(f"{error}{where}") from None
+
+    def _put_aside(self, aside: Path) -> bool:
+        """False where there is nothing. Raises BackupError, and leaves nothing behind then."""
+        if self.is_empty():
+            return False
+        aside.mkdir(mode=0o700)
+        try:
+            self._dump(aside / self.member)
+        except BackupError as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            words = "What is there could not be put aside, so nothing was changed"
+            raise BackupError(f"{words}: {error}") from None
+        return True
+
+    def _take_place(self, copy: Path, contents: Contents) -> None:
         script, before, after = (copy.with_name(name) for name in ("all.sql", "before.sql", "after.sql"))
         self._run("pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(copy))
         with self._connected() as connection:

@@ -415,6 +415,46 @@ def test_a_postgresql_archive_that_does_not_hold_its_rows_changes_nothing(source
     with pytest.raises(BackupError, match="crm_contact does not hold the rows"):
         restoring.restore(empty, forged, Choices(force=True), release=known_migrations())
     assert rows_of(empty) == before
+    assert len(list(empty.data_folder.glob("before-restore-*/database.dump"))) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_postgresql_database_held_is_put_aside_and_can_be_put_back(source, empty, tmp_path):
+    if connection.vendor != "postgresql":
+        pytest.skip("of PostgreSQL")
+    make_contact()
+    saved = back_up(source, tmp_path, release="0.1.0")
+    restoring.restore(empty, saved.archive, Choices(), release=known_migrations())
+    with empty.database._connected() as later:
+        later.execute("CREATE TABLE later AS SELECT 1 AS number")
+    before = rows_of(empty)
+    done = restoring.restore(empty, saved.archive, Choices(force=True), release=known_migrations())
+    assert "later" not in rows_of(empty)
+    kept = done.aside / "database.dump"
+    assert stat.S_IMODE(done.aside.stat().st_mode) == 0o700
+    # As the documentation says.
+    words = ("--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction")
+    empty.database._run("pg_restore", *words, f"--dbname={empty.database.address}", str(kept))
+    assert rows_of(empty) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_put_aside_is_not_replaced(source, empty, tmp_path, monkeypatch):
+    if connection.vendor != "postgresql":
+        pytest.skip("of PostgreSQL")
+    make_contact()
+    saved = back_up(source, tmp_path, release="0.1.0")
+    restoring.restore(empty, saved.archive, Choices(), release=known_migrations())
+    before = rows_of(empty)
+
+    def full(*_words):
+        raise BackupError("pg_dump failed: no space left on device")
+
+    monkeypatch.setattr(PostgresDatabase, "_dump", full)
+    with pytest.raises(BackupError, match="nothing was changed: pg_dump failed"):
+        restoring.restore(empty, saved.archive, Choices(force=True), release=known_migrations())
+    assert rows_of(empty) == before
+    assert not list(empty.data_folder.glob("before-restore-*"))
 
 
 def test_a_missing_program_is_named(monkeypatch):

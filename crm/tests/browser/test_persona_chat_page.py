@@ -1,11 +1,15 @@
 """Persona chat in a real browser, on a phone: a picture, a streamed answer, said anew, stopped, deleted."""
 
+from datetime import timedelta
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import expect
 
+from crm.models import Message
 from crm.tests.media_samples import picture
 from crm.tests.persona_chatting import make_influencer
 
@@ -97,3 +101,22 @@ def test_a_voice_note_is_recorded_heard_again_and_sent(page):
     page.get_by_role("button", name="Send").click()
     expect(page.locator("article.person audio")).to_be_visible()
     expect(page.locator("article.persona").last).to_contain_text("I cannot listen to recordings here")
+
+
+def test_a_page_that_is_opened_while_an_answer_is_written_follows_it(page):
+    page.goto("/personas/tomasz/")
+    page.get_by_label("Your message").fill("Hello")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#m3")).to_contain_text("No AI model is connected")
+    # Another process writes it anew, as far as this one can tell.
+    replies = Message.objects.filter(reply_to__isnull=False)
+    replies.update(state="streaming", text="One ", heartbeat_at=timezone.now() + timedelta(minutes=5))
+    page.reload()
+    expect(page.locator(".said.persona .caret")).to_have_text("One")
+    expect(page.get_by_role("link", name="Look again")).to_have_count(0)
+    expect(page.get_by_role("button", name="Stop the answer")).to_be_visible()
+    replies.update(text="One two ")
+    expect(page.locator(".said.persona .caret")).to_have_text("One two")
+    replies.update(state="complete", text="One two three", completed_at=timezone.now())
+    expect(page.locator("#m3 .words")).to_have_text("One two three")
+    expect(page.get_by_role("button", name="Answer again")).to_be_visible()
