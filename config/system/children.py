@@ -168,6 +168,8 @@ def load_for_all() -> None:
 
     from config import celery_app
 
+    # Celery runs Django's checks here and in each of its processes, and tells nobody what they find.
+    os.environ["CELERY_SKIP_CHECKS"] = "true"
     _application(settings.ASGI_APPLICATION)
     get_resolver().url_patterns  # noqa: B018 (reads every urls.py)
     celery_app.loader.import_default_modules()

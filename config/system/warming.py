@@ -4,14 +4,18 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from django.conf import settings
+
 logger = logging.getLogger(__name__)
 
 
-def certificates() -> None:
-    """A tenth of a second; on the event loop it would hold up every chat."""
-    from personas.providers import openai
+def models() -> None:
+    """A vendor's SDK takes a second to load; on the event loop that would hold up every chat."""
+    from personas.providers import registry
 
-    openai.certificates()
+    for name in {*settings.DEFAULT_PROVIDER_CHAIN, settings.EMBEDDING_PROVIDER}:
+        if registry.is_known(name):
+            registry.make_ready(name)
 
 
 def words_on_the_phone() -> None:
@@ -23,7 +27,7 @@ def words_on_the_phone() -> None:
         intents.warm_up(phrases_of(language))
 
 
-STEPS: Sequence[Callable[[], None]] = (certificates, words_on_the_phone)
+STEPS: Sequence[Callable[[], None]] = (models, words_on_the_phone)
 
 
 def warm_up(steps: Sequence[Callable[[], None]] = STEPS) -> None:

@@ -66,6 +66,10 @@ class OpenAIProvider:
         self._limits = Limits.from_options(options)
         self._clients: LoopClients[AsyncOpenAI] = LoopClients(self._new_client)
 
+    @staticmethod
+    def make_ready() -> None:
+        certificates()
+
     def _new_client(self) -> AsyncOpenAI:
         limits = self._limits
         timeout = httpx2.Timeout(

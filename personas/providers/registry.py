@@ -54,6 +54,12 @@ def is_model(name: str) -> bool:
     return is_known(name) and settings.PROVIDERS[name]["BACKEND"] != OFFLINE
 
 
+def make_ready(name: str) -> None:
+    """Loads what the first call would have to load. Raises ImportError, or KeyError for an unknown name."""
+    backend = import_string(settings.PROVIDERS[name]["BACKEND"])
+    getattr(backend, "make_ready", lambda: None)()
+
+
 def address_of(name: str) -> str:
     """Where the installation reaches it; empty for a name that is not known, and for the vendor's own."""
     return str(settings.PROVIDERS.get(name, {}).get("BASE_URL", ""))
