@@ -16,7 +16,7 @@ from xdist.workermanage import WorkerController
 ROOT = Path(__file__).resolve().parents[1]
 GROUP = re.compile(r'xdist_group\("(\w+)"\)')
 # What takes longest, longest first: begun late, it would keep one process busy while the other has nothing.
-# The reader of hostile files needs no database: while it is tried, the other process makes PostgreSQL's template.
+# The reader of hostile files needs no database: meanwhile the other process makes PostgreSQL's template.
 LONGEST = (
     "installation",
     "serve",
