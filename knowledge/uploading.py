@@ -171,7 +171,8 @@ async def _followed(uploads: Sequence[Upload], *, deadline: float) -> list[Uploa
 
 
 def _has_ended(upload: Upload) -> bool:
-    return upload.document is not None and upload.document.state in ENDED
+    """A file that could not be kept is not read while we wait: its sender must send it again."""
+    return bool(upload.refusal) or (upload.document is not None and upload.document.state in ENDED)
 
 
 def _rows(ids: Sequence[UUID]) -> dict[UUID, Document]:

@@ -80,7 +80,8 @@ class Installation:
         raise AssertionError(f"{pattern!r} was not said within {seconds} s:\n{self.said()}")
 
     def started(self, *arguments):
-        self.start(*arguments).wait_for("Rapport is ready")
+        # On an empty database a busy machine migrates for minutes; one that gives up ends the wait.
+        self.start(*arguments).wait_for("Rapport is ready", seconds=300)
         return self
 
     def get(self, path):

@@ -16,17 +16,21 @@ from xdist.workermanage import WorkerController
 ROOT = Path(__file__).resolve().parents[1]
 GROUP = re.compile(r'xdist_group\("(\w+)"\)')
 # What takes longest, longest first: begun late, it would keep one process busy while the other has nothing.
+# The reader of hostile files needs no database: meanwhile the other process makes PostgreSQL's template.
 LONGEST = (
     "installation",
     "serve",
+    "knowledge/tests/test_hostile_files.py",
     "config/tests/test_url_guards.py",
-    "crm/tests/test_word_search.py",
     "campaigns/tests/browser/test_campaign_pages.py",
     "interviews/tests/browser/test_interview_page.py",
     "campaigns/tests/test_killed_senders.py",
-    "knowledge/tests/test_hostile_files.py",
-    "campaigns/tests/test_killed_imports.py",
+    "knowledge/tests/test_progress.py",
+    "campaigns/tests/test_followups.py",
+    "crm/tests/test_chat_faults.py",
+    "config/system/tests/test_seed_load.py",
     "knowledge/tests/test_migrations.py",
+    "campaigns/tests/test_killed_imports.py",
 )
 
 

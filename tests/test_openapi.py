@@ -10,6 +10,7 @@ from tests.installation import installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("installation")]
 
+CONFIG = Path(__file__).with_name("schemathesis.toml")
 CHECKS = (
     "not_a_server_error",
     "response_schema_conformance",
@@ -30,7 +31,15 @@ def test_no_operation_fails_and_every_answer_matches_its_schema():
     words = [word for option in options.items() for word in option]
     with installation() as house:
         done = subprocess.run(
-            [str(schemathesis), "run", f"{house.url}/openapi.json", "--no-color", *words],
+            [
+                str(schemathesis),
+                "--config-file",
+                str(CONFIG),
+                "run",
+                f"{house.url}/openapi.json",
+                "--no-color",
+                *words,
+            ],
             capture_output=True,
             text=True,
             timeout=900,

@@ -226,6 +226,7 @@ def ours_to_try(known):
     ]
 
 
+@pytest.mark.no_cover  # that nothing fails is no sign that it does what it should
 @pytest.mark.parametrize("caller", ["stranger", "key", "operator"])
 def test_no_view_answers_500_to_junk(callers, caller, known):
     tried = {*ours_to_try({}), *ours_to_try(known), *ours_to_try({**known, **LABELS})}

@@ -49,10 +49,7 @@ def many_pages_pdf(count):
 
 def nested_flate_pdf(size=2_000_000_000):
     """A page whose content is compressed twice and unpacks to gigabytes of text operators."""
-    packer = zlib.compressobj(9)
-    zeros = b"BT (a) Tj ET " * 80_000
-    inner = b"".join([*(packer.compress(zeros) for _ in range(size // len(zeros))), packer.flush()])
-    stream = zlib.compress(inner, 9)
+    stream = zlib.compress(repeated_and_compressed(b"BT (a) Tj ET " * 80_000, size), 9)
     return pdf_of_objects(
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
@@ -60,6 +57,16 @@ def nested_flate_pdf(size=2_000_000_000):
         b"<< /Filter [/FlateDecode /FlateDecode] /Length %d >>\nstream\n%s\nendstream"
         % (len(stream), stream),
     )
+
+
+def repeated_and_compressed(text, size):
+    """What zlib makes of so many bytes, without packing the same again and again (RFC 1950, RFC 1951)."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH)  # refers to nothing before it
+    times, checksum = size // len(text), 1
+    for _ in range(times):
+        checksum = zlib.adler32(text, checksum)
+    return b"\x78\xda" + block * times + packer.flush() + checksum.to_bytes(4, "big")
 
 
 def cyclic_pdf():

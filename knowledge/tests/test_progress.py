@@ -51,8 +51,10 @@ def test_the_row_shows_it_and_never_goes_back(tell_all, monkeypatch):
     seen = []
     note = ingestion._progress
 
-    def noted(document, *args, **units):
-        note(document, *args, **units)
+    def noted(document, percent, **units):
+        if seen and percent == seen[-1][0]:
+            return  # each of thousands of passages tells it
+        note(document, percent, **units)
         row = Document.objects.get(pk=document.pk)
         seen.append((row.progress_percent, row.units_done, row.units_total, row.unit))
 

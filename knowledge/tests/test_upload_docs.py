@@ -126,6 +126,7 @@ class TestOutcomes:
 
         assert (told["status"], told["error"]) == ("failed", "It could not be stored. Try again.")
         monkeypatch.undo()
+        monkeypatch.setattr(uploading, "PATIENCE_SECONDS", 0)  # it is read later
         assert upload(client, key, ("a.txt", TEXT)).json()["data"]["total_processed"] == 1
 
 
