@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export RAPPORT_ENV ?= demo
+# Where bytecode is not kept, every start compiles all of it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench drill drill-email drill-backup demo screenshots
