@@ -7,14 +7,19 @@ from django.db import transaction
 from django.db.models import Q
 
 from crm.models import Contact
-from voice.models import Appointment, Callee, CallTurn, PhoneCall
+from voice import recordings
+from voice.models import Appointment, Callee, CallRecording, CallTurn, PhoneCall
 
 
 def collect(contact: Contact) -> dict[str, Any]:
-    rows = PhoneCall.objects.filter(contact=contact).prefetch_related("turns").order_by("started_at")
+    rows = (
+        PhoneCall.objects.filter(contact=contact)
+        .prefetch_related("turns", "recordings")
+        .order_by("started_at")
+    )
     appointments = Appointment.objects.filter(contact=contact).select_related("slot").order_by("booked_at")
     return {
-        "phone_calls": [_call(call) for call in rows],
+        "phone_calls": [_call(call) for call in rows.order_by("started_at")],
         "call_batches": [
             {"state": one.state, "called_at": one.called_at.isoformat() if one.called_at else None}
             for one in Callee.objects.filter(contact=contact).order_by("pk")
@@ -31,6 +36,10 @@ def _call(call: PhoneCall) -> dict[str, Any]:
         "started_at": call.started_at.isoformat(),
         "ended_at": call.ended_at.isoformat() if call.ended_at else None,
         "outcome": call.outcome,
+        "recordings": [
+            {"recorded_at": one.created_at.isoformat(), "duration_seconds": one.duration_seconds}
+            for one in call.recordings.all()
+        ],
         "confirmed_slot": call.confirmed_slot,
         "turns": [
             {"number": turn.number, "heard": turn.words or turn.digits, "said": turn.said}
@@ -44,11 +53,20 @@ def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, in
     if conversation_id is not None:
         of_it = Q(transcript=conversation_id) | Q(continues=conversation_id)
         theirs = PhoneCall.objects.filter(of_it, contact=contact)
+        sounds = recordings.remove(CallRecording.objects.filter(call__in=theirs))
         turns = CallTurn.objects.filter(call__in=theirs).delete()[0]
-        return {"phone_calls": theirs.delete()[1].get("voice.PhoneCall", 0), "call_turns": turns}
+        calls = theirs.delete()[1].get("voice.PhoneCall", 0)
+        return {"phone_calls": calls, "call_turns": turns, "call_recordings": sounds}
+    sounds = recordings.remove(CallRecording.objects.filter(call__contact=contact))
     with transaction.atomic():
         turns = CallTurn.objects.filter(call__contact=contact).delete()[0]
         appointments = Appointment.objects.filter(contact=contact).delete()[0]
         calls = PhoneCall.objects.filter(contact=contact).delete()[1].get("voice.PhoneCall", 0)
         places = Callee.objects.filter(contact=contact).delete()[0]
-    return {"phone_calls": calls, "call_turns": turns, "appointments": appointments, "batch_places": places}
+    return {
+        "phone_calls": calls,
+        "call_turns": turns,
+        "call_recordings": sounds,
+        "appointments": appointments,
+        "batch_places": places,
+    }

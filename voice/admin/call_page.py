@@ -34,6 +34,7 @@ def facts(call: PhoneCall) -> dict[str, Any]:
         "cost": cost_of(call),
         "model_cost": _dollars(sum(turn.model_micro_usd for turn in turns)),
         "spoken": turns,
+        "recordings": list(call.recordings.order_by("id")),
     }
 
 
