@@ -1,5 +1,7 @@
 """What calls hold of a person (voice/personal_data.py runs it)."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +14,13 @@ from voice.models import Appointment, Callee, CallRecording, CallTurn, PhoneCall
 
 
 def collect(contact: Contact) -> dict[str, Any]:
-    rows = (
-        PhoneCall.objects.filter(contact=contact)
-        .prefetch_related("turns", "recordings")
-        .order_by("started_at")
-    )
+    rows = PhoneCall.objects.filter(contact=contact).prefetch_related("turns").order_by("started_at")
+    sounds: dict[Any, list[CallRecording]] = defaultdict(list)
+    for one in CallRecording.objects.filter(call__contact=contact).order_by("id"):
+        sounds[one.call_id].append(one)
     appointments = Appointment.objects.filter(contact=contact).select_related("slot").order_by("booked_at")
     return {
-        "phone_calls": [_call(call) for call in rows.order_by("started_at")],
+        "phone_calls": [_call(call, sounds[call.pk]) for call in rows],
         "call_batches": [
             {"state": one.state, "called_at": one.called_at.isoformat() if one.called_at else None}
             for one in Callee.objects.filter(contact=contact).order_by("pk")
@@ -30,7 +31,7 @@ def collect(contact: Contact) -> dict[str, Any]:
     }
 
 
-def _call(call: PhoneCall) -> dict[str, Any]:
+def _call(call: PhoneCall, sounds: Sequence[CallRecording]) -> dict[str, Any]:
     return {
         "to": call.to_number,
         "started_at": call.started_at.isoformat(),
@@ -38,7 +39,7 @@ def _call(call: PhoneCall) -> dict[str, Any]:
         "outcome": call.outcome,
         "recordings": [
             {"recorded_at": one.created_at.isoformat(), "duration_seconds": one.duration_seconds}
-            for one in call.recordings.all()
+            for one in sounds
         ],
         "confirmed_slot": call.confirmed_slot,
         "turns": [
