@@ -61,6 +61,9 @@ REMINDER_HOURS = ENV.whole("RAPPORT_REMINDER_HOURS", 24, most=336)
 # --- Voice: talks over Twilio's websocket (docs/phone-relay.md) --------------------------------------------
 # How calls are held: by webhooks ("gather"), or over a websocket that streams ("relay").
 VOICE_TALK = ENV.choice("RAPPORT_VOICE_TALK", ("gather", "relay"), "gather")
+# Whether calls that agree on a time are recorded, which is said first, and for how many days that is kept.
+VOICE_RECORDING = ENV.flag("RAPPORT_VOICE_RECORDING", default=False)
+VOICE_RECORDING_DAYS = ENV.whole("RAPPORT_VOICE_RECORDING_DAYS", 30, least=1, most=3650)
 # Who is rung when a person on a relayed line asks for a human, in E.164. Empty: nobody.
 VOICE_STAFF_NUMBER = ENV.text("RAPPORT_VOICE_STAFF_NUMBER")
 # The longest interview by phone.

@@ -112,6 +112,7 @@ def ring(call: PhoneCall, *, longest_seconds: int = twilio.LONGEST_CALL_SECONDS)
             voice_url=webhook("twilio-voice", **address),
             status_url=webhook("twilio-status", **address),
             longest_seconds=longest_seconds,
+            recording_url=webhook("twilio-recording", **address) if is_recorded(call) else "",
         )
     except twilio.TwilioFailed as error:
         _never_rang(call, error)
@@ -122,6 +123,11 @@ def ring(call: PhoneCall, *, longest_seconds: int = twilio.LONGEST_CALL_SECONDS)
     return call
 
 
+def is_recorded(call: PhoneCall) -> bool:
+    """As it was when the call was asked for: the person is told so, or nothing is recorded."""
+    return bool(call.invitation.get("is_recorded"))
+
+
 def _invitation(contact: Contact, about: About, number: str) -> dict[str, Any]:
     email = email_of(contact)
     return {
@@ -130,6 +136,7 @@ def _invitation(contact: Contact, about: About, number: str) -> dict[str, Any]:
         "position": about.position,
         "zone": str(gates.zones_of(contact, number)[0]),
         "language": contact.language or "en",
+        "is_recorded": settings.VOICE_RECORDING,
         # Only who will get an email about it is told so.
         "writes": consent.may_contact(contact, Channel.EMAIL, Purpose.TRANSACTIONAL, address=email).allowed,
     }

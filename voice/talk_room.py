@@ -117,7 +117,8 @@ class Room:
         hello = self.say["hello" if candidate else "hello_nobody"].format(candidate=candidate)
         intro = self.say["intro"].format(company=self._company)
         about = self.say["about" if position else "about_nothing"].format(position=position)
-        return f"{hello} {intro} {about} {self.say['ask_moment']}"
+        recorded = f"{self.say['recorded']} " if self.invitation.is_recorded else ""
+        return f"{hello} {intro} {recorded}{about} {self.say['ask_moment']}"
 
     def _question(self, *, is_repeat: bool = False) -> str:
         """What was asked last, in the same words."""

@@ -90,6 +90,7 @@ class Invitation:
     max_turns: int = 6
     max_reprompts: int = 2
     writes: bool = False  # an email about what is booked follows
+    is_recorded: bool = False  # which is said first
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from voice import (
     practice,
     prices,
     received_data,
+    recordings,
     reminding,
     retrying,
     twilio,
@@ -90,6 +91,16 @@ def ask_prices() -> None:
 
 
 @shared_task
+def fetch_recordings() -> None:
+    """Recordings that wait at Twilio, one by one; the rest is left to the next sweep."""
+    ends = time.monotonic() + WORK_SECONDS
+    for recording_id in recordings.due():
+        if time.monotonic() > ends:
+            return
+        recordings.work_on(recording_id)
+
+
+@shared_task
 def sweep() -> None:
     """Every 30 s: finds from rows the work whose wake-up was lost."""
     if inbox.due_ids(limit=1):
@@ -111,6 +122,7 @@ def _sweep_calls() -> None:
     for call_id in kept_talks.due():
         keep_talk.delay(str(call_id))
     practice.clear_old()
+    recordings.clear_old()
     if twilio.missing_settings():
         return
     if retrying.due(limit=1):
@@ -119,3 +131,5 @@ def _sweep_calls() -> None:
         calls.refresh(call)
     if prices.due(limit=1):
         ask_prices.delay()
+    if recordings.due(limit=1):
+        fetch_recordings.delay()

@@ -176,6 +176,7 @@ def _invitation(call: PhoneCall) -> Invitation:
         max_turns=settings.CALL_TURNS,
         max_reprompts=settings.CALL_REPROMPTS,
         writes=bool(call.invitation.get("writes")),
+        is_recorded=bool(call.invitation.get("is_recorded")),
     )
 
 

@@ -1,6 +1,7 @@
 """Twilio: the one module that knows it. Calls placed and looked up, webhooks proved, TwiML made."""
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ LONGEST_CALL_SECONDS = 600
 SPEECH_SECONDS = 10  # of silence before the person begins; then the turn is one in which nothing was heard
 PAUSE_SECONDS = 3  # of silence that end what they say
 MOST_MONEY = 1_000_000
+MOST_RECORDING_BYTES = 100 * 1024 * 1024
+LONGEST_FETCH_SECONDS = 30
 LONGEST_SAY = 4000  # characters; Twilio refuses a little more
 EVENTS = ["initiated", "ringing", "answered", "completed"]
 VOICE = "alice"
@@ -81,8 +84,18 @@ def _client() -> Iterator[Client]:
         http.session.close()
 
 
-def place(to: str, *, voice_url: str, status_url: str, longest_seconds: int = LONGEST_CALL_SECONDS) -> Placed:
-    """Rings a telephone, once. Raises TwilioFailed when it surely does not ring, AnswerLost when it may."""
+def place(
+    to: str,
+    *,
+    voice_url: str,
+    status_url: str,
+    longest_seconds: int = LONGEST_CALL_SECONDS,
+    recording_url: str = "",
+) -> Placed:
+    """Rings a telephone, once. Raises TwilioFailed when it surely does not ring, AnswerLost when it may.
+
+    With `recording_url` the call is recorded, and that address is told when the recording is whole.
+    """
     try:
         with _client() as client:
             call = client.calls.create(
@@ -95,7 +108,7 @@ def place(to: str, *, voice_url: str, status_url: str, longest_seconds: int = LO
                 status_callback_event=EVENTS,
                 timeout=RING_SECONDS,
                 time_limit=longest_seconds,
-                record=False,
+                **_recorded(recording_url),
                 machine_detection="DetectMessageEnd",
             )
         return _placed(call)
@@ -109,6 +122,19 @@ def place(to: str, *, voice_url: str, status_url: str, longest_seconds: int = LO
         raise AnswerLost from error
     except (TwilioException, ValueError, TypeError, AttributeError) as error:  # an answer that is none
         raise AnswerLost from error
+
+
+def _recorded(told_at: str) -> dict[str, Any]:
+    """twilio.com/docs/voice/api/call-resource: each side on a channel of its own."""
+    if not told_at:
+        return {"record": False}
+    return {
+        "record": True,
+        "recording_channels": "dual",
+        "recording_status_callback": told_at,
+        "recording_status_callback_method": "POST",
+        "recording_status_callback_event": ["completed"],
+    }
 
 
 def _never_left(error: requests.RequestException) -> bool:
@@ -151,6 +177,47 @@ def fetch(sid: str) -> Placed | None:
             return _placed(client.calls(sid).fetch())
     except (TwilioException, requests.RequestException, ValueError, TypeError, AttributeError):
         return None
+
+
+def recording(sid: str) -> bytes:
+    """The sound of a recording, as MP3. Raises TwilioFailed.
+
+    The address is made here (twilio.com/docs/voice/api/recording): none that a webhook brings is followed.
+    """
+    account = settings.TWILIO_ACCOUNT_SID
+    address = f"{settings.TWILIO_API_URL or HOST}/2010-04-01/Accounts/{account}/Recordings/{sid}.mp3"
+    ends = time.monotonic() + LONGEST_FETCH_SECONDS
+    try:
+        with requests.get(
+            address,
+            auth=(account, settings.TWILIO_AUTH_TOKEN),
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            stream=True,
+        ) as answer:
+            if answer.status_code != 200:
+                raise TwilioFailed("refused", f"Twilio gives no recording ({answer.status_code}).")
+            sound = bytearray()
+            for piece in answer.iter_content(256 * 1024):
+                sound += piece
+                if len(sound) > MOST_RECORDING_BYTES or time.monotonic() > ends:
+                    raise TwilioFailed("refused", "The recording is too large, or comes too slowly.")
+    except requests.RequestException:
+        raise TwilioFailed("away", "Twilio cannot be reached.") from None
+    if not sound:
+        raise TwilioFailed("refused", "The recording is empty.")
+    return bytes(sound)
+
+
+def delete_recording(sid: str) -> None:
+    """At Twilio. One that is gone there is no error. Raises TwilioFailed."""
+    try:
+        with _client() as client:
+            client.recordings(sid).delete()
+    except TwilioRestException as error:
+        if error.status != 404:
+            raise _failure(error) from None
+    except (TwilioException, requests.RequestException, ValueError, TypeError, AttributeError):
+        raise TwilioFailed("away", "Twilio cannot be reached.") from None
 
 
 def calls_to(number: str, *, since: datetime) -> list[Placed] | None:

@@ -19,7 +19,7 @@ from config.api.failures import Failure
 from config.api.handler import error_response, json_error
 from config.api.threads import in_database
 from config.api.throttling import Allowance
-from voice import calls, relay_ends, turns, twilio, understanding
+from voice import calls, recordings, relay_ends, tasks, turns, twilio, understanding
 from voice.scheduling import Heard
 
 logger = logging.getLogger("rapport.voice")
@@ -141,6 +141,19 @@ class TwilioStatus(_Webhook):
                 duration_seconds=_whole(form.get("CallDuration", ""), digits=6),
                 answered_by=_clean(form.get("AnsweredBy", "")),
             )
+        return twilio.nothing()
+
+
+@_described("twilio_recording", "A recording of the call is whole")
+class TwilioRecording(_Webhook):
+    def twiml(self, form: Form, query: Form) -> str:
+        if form.get("RecordingStatus", "") == "completed":
+            seconds = _whole(form.get("RecordingDuration", ""), digits=6)
+            row = recordings.note(
+                calls.call_of(form, query), form.get("RecordingSid", ""), duration_seconds=seconds
+            )
+            if row is not None:
+                tasks.fetch_recordings.delay_on_commit()  # type: ignore[attr-defined]
         return twilio.nothing()
 
 

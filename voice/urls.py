@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("twilio-voice", twilio_webhooks.TwilioVoice.as_view(), name="twilio-voice"),
     path("twilio-process", twilio_webhooks.twilio_process, name="twilio-process"),  # type: ignore[arg-type]
     path("twilio-status", twilio_webhooks.TwilioStatus.as_view(), name="twilio-status"),
+    path("twilio-recording", twilio_webhooks.TwilioRecording.as_view(), name="twilio-recording"),
     path("twilio-relay-ended", twilio_webhooks.TwilioRelayEnded.as_view(), name="twilio-relay-ended"),
     path("conversations", calls_read.CallList.as_view(), name="phone-calls"),
     path("conversations/<str:call_sid>", calls_read.CallDetail.as_view(), name="phone-call"),

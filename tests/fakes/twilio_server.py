@@ -3,6 +3,7 @@
     with TwilioServer() as twilio:
         ...  # settings.TWILIO_API_URL = twilio.address; twilio.calls
 
+Recordings are put into `recordings`, by their sid.
 It rings nobody: voice/tests/simulator.py plays the person.
 """
 
@@ -43,6 +44,7 @@ class TwilioServer(HttpServer):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.calls: dict[str, dict[str, Any]] = {}
+        self.recordings: dict[str, bytes] = {}
         self.forms: list[dict[str, list[str]]] = []
         self._number = count(1)
         self._script: deque[Behaviour] = deque()
@@ -56,6 +58,8 @@ class TwilioServer(HttpServer):
         known = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
         if request.headers.get("authorization") != f"Basic {known}":
             send_json(writer, 401, {"code": 20003, "message": f"Authenticate {SECRET}", "status": 401})
+        elif "/Recordings/" in address.path:
+            self._recording(request.method, address.path, writer)
         elif request.method == "POST":
             await self._create(request, writer)
         elif address.path.endswith("/Calls.json"):
@@ -65,6 +69,26 @@ class TwilioServer(HttpServer):
         else:
             self._fetch(address.path, writer)
         await writer.drain()
+
+    def _recording(self, method: str, path: str, writer: asyncio.StreamWriter) -> None:
+        """`GET ….mp3` is the sound; `DELETE ….json` takes it away. Either may be scripted to fail."""
+        behaviour = self._script.popleft() if self._script else Behaviour()
+        sid = path.rpartition("/")[2].rpartition(".")[0]
+        if behaviour.fault is Fault.STATUS:
+            send_json(
+                writer,
+                behaviour.status,
+                {"code": behaviour.code, "message": SECRET, "status": behaviour.status},
+            )
+        elif behaviour.fault is Fault.NOT_DONE:
+            raise ConnectionResetError
+        elif sid not in self.recordings:
+            send_json(writer, 404, {"code": 20404, "message": f"Not found {SECRET}", "status": 404})
+        elif method == "DELETE":
+            del self.recordings[sid]
+            send(writer, 204, b"", {})
+        else:
+            send(writer, 200, self.recordings[sid], {"Content-Type": "audio/mpeg"})
 
     def _fetch(self, path: str, writer: asyncio.StreamWriter) -> None:
         call = self.calls.get(path.rpartition("/")[2].removesuffix(".json"))

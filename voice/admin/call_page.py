@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from config.api.zones import first_zone
 from voice.admin.pages import CALL_COLOURS
-from voice.models import Appointment, PhoneCall, TimeSlot
+from voice.models import Appointment, CallRecording, PhoneCall, TimeSlot
 
 OTHER_CALLS = 10
 
@@ -34,6 +34,7 @@ def facts(call: PhoneCall) -> dict[str, Any]:
         "cost": cost_of(call),
         "model_cost": _dollars(sum(turn.model_micro_usd for turn in turns)),
         "spoken": turns,
+        "recordings": list(CallRecording.objects.filter(call=call).order_by("id")),
     }
 
 

@@ -16,7 +16,7 @@ from crm.admin.object_ids import CheckedIdsAdmin
 from crm.admin.records import RecordAdmin
 from crm.contacts import uuid_of
 from voice import booking
-from voice.admin import call_page, console, figures, live
+from voice.admin import call_page, console, figures, live, recordings
 from voice.admin.pages import CALL_COLOURS
 from voice.models import Appointment, PhoneCall, TimeSlot
 
@@ -45,7 +45,7 @@ class PhoneCallAdmin(RecordAdmin):
     change_form_outer_before_template = "admin/voice/call_facts.html"
 
     def get_urls(self) -> list[URLPattern]:
-        own = (url for module in (console, figures, live) for url in module.urls(self))
+        own = (url for module in (console, figures, live, recordings) for url in module.urls(self))
         return [*own, *super().get_urls()]
 
     def change_view(

@@ -4,10 +4,12 @@ from voice.models.batches import CallBatch, Callee
 from voice.models.calls import Appointment, CallTurn, PhoneCall, TimeSlot
 from voice.models.inbox import ReceivedConversation, VoiceEvent, VoiceFeed
 from voice.models.line import LineMove
+from voice.models.recordings import CallRecording
 
 __all__ = [
     "Appointment",
     "CallBatch",
+    "CallRecording",
     "CallTurn",
     "Callee",
     "LineMove",

@@ -114,7 +114,7 @@ def test_the_page_of_a_call_shows_the_line_the_times_and_the_appointment(operato
         "queued", "ringing", "in-progress", "completed",
     ]  # fmt: skip
     page = page_of(operator)
-    for words in ("Ringing", "human", "chosen", "offered", "None: calls are not recorded.", "not known yet"):
+    for words in ("Ringing", "human", "chosen", "offered", "this call was not recorded", "not known yet"):
         assert words in page, words
     assert "Open the conversation" in page
     assert AuditEntry.objects.filter(action="read phone call", actor="operator").exists()

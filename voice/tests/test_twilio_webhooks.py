@@ -11,7 +11,7 @@ from voice.tests.conftest import make_callee, make_slots
 from voice.tests.simulator import BASE, checked_twiml, signature, signed_post
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATHS = ("twilio-voice", "twilio-process", "twilio-status")
+PATHS = ("twilio-voice", "twilio-process", "twilio-status", "twilio-recording")
 FORM = {"CallSid": "CA1", "CallStatus": "in-progress"}
 
 # The vendor's own example (contracts/vendors.md).
