@@ -12,7 +12,6 @@ from config.api.errors import ApiError
 from config.api.models import Account
 from crm import contacts
 from crm.models import AgeConfirmation, Ban, Contact
-from crm.models.contacts import ContactAddress
 from personas.models import Persona
 
 BANNED, ADULTS_ONLY = "banned", "adults_only"
@@ -45,9 +44,10 @@ def person_called(account: Account, reference: str) -> Contact:
         found: Contact | None = Contact.objects.for_account(account).filter(pk=key).first()
         if found is not None:
             return found
-    if not text or len(text) > ContactAddress._meta.get_field("value").max_length:  # type: ignore[operator]
-        raise NobodyLikeThat(_("Give a contact's id, or the user id of their token."))
-    return contacts.resolve(account, external_id=text, source="ban")[0]
+    try:
+        return contacts.resolve(account, external_id=contacts.normalise_external_id(text), source="ban")[0]
+    except contacts.InvalidAddress:
+        raise NobodyLikeThat(_("Give a contact's id, or the user id of their token.")) from None
 
 
 @transaction.atomic

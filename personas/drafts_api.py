@@ -132,7 +132,7 @@ class Draft(APIView):
         operation_id="personas_draft_discard",
         summary="Throw the draft away",
         description="Nothing of what is published changes. Safe to repeat.",
-        responses=enveloped("PersonaDraftDiscarded", DiscardedSerializer()),
+        responses={200: enveloped("PersonaDraftDiscarded", DiscardedSerializer())},
     )
     def delete(self, request: Request, persona_id: UUID) -> Response:
         persona = persona_of(request, persona_id)

@@ -91,6 +91,8 @@ def queries_of(program, **query):
     ("body", "field"),
     [
         ({"reason": "x"}, "person"),
+        ({"person": "al\x19ice", "reason": "x"}, "person"),
+        ({"person": " ", "reason": "x"}, "person"),
         ({"person": "alice"}, "reason"),
         ({"person": "alice", "reason": "x" * 301}, "reason"),
         ({"person": "alice", "reason": "x", "until": "soon"}, "until"),

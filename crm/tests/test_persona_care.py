@@ -223,7 +223,7 @@ def test_the_page_says_that_it_is_an_ai_and_reports_a_reply(page_of):
     contact = persona_care.person_called(influencer.account, f"staff:{Staff.objects.get().pk}")
     from crm.persona_chats import _begun
 
-    _begun(contact, influencer, f"{contact.pk}:{influencer.pk}")
+    _begun(contact, influencer, f"{contact.pk}:{influencer.pk}", 0)
     assert "Send the report" in page_of.get("/personas/tomasz/").content.decode()
     answer = page_of.post("/personas/tomasz/report", {"seq": "1", "reason": "untrue"}, follow=True)
     assert "Somebody of our team looks at it" in answer.content.decode()

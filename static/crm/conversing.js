@@ -59,7 +59,7 @@ export function converse(form, { opening, onAccepted, isWorthSending, request = 
   const place = (html) => {
     const made = parts(html).firstElementChild;
     const known = made && byId(made.id);
-    const hadFocus = Boolean(known) && log.contains(document.activeElement);
+    const hadFocus = Boolean(known?.contains(document.activeElement));
     if (!made) return null;
     if (known) known.replaceWith(made);
     else log.append(made);
@@ -90,8 +90,11 @@ export function converse(form, { opening, onAccepted, isWorthSending, request = 
   const handlersOf = (turn) => ({
     accepted: (frame) => {
       const was = isAtEnd();
+      const held = document.activeElement?.closest("article");
       turn.asked = place(frame.html)?.dataset.seq;
       turn.article = waiting(frame.agent);
+      // Who stood on the answer that is replaced stands on the new one.
+      if (held && !held.isConnected && document.activeElement === document.body) turn.article.focus({ preventScroll: true });
       onAccepted(frame, turn);
       fit();
       say(words.writing);

@@ -13,11 +13,13 @@ from voice import inbox, received, tasks, webhook_health, webhook_polling
 from voice.models import ReceivedConversation, VoiceEvent, VoiceFeed
 from voice.tests.test_webhook_api import DOCUMENTED, URL
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def sent(client):
+def sent(client, monkeypatch):
+    """An event that its reader has not come to."""
+    monkeypatch.setattr(inbox, "wake", lambda: None)
     headers = bearer(make_key())
     assert client.post(URL, DOCUMENTED, content_type="application/json", headers=headers).status_code == 200
     return VoiceEvent.objects.get()
