@@ -39,8 +39,9 @@ MOST_CHARACTERS = 600_000
 LONGEST_REPLY = 200_000  # characters; a server that streams on for ever is cut off
 USAGE_PATIENCE = 2.0  # seconds to wait for the token counts once the reply itself is whole
 # The first pieces are passed on at once. Later ones that come this close together are read together: a page
-# is told ten times a second, and each reading costs the process as much as the words in it.
-AT_ONCE, GATHERED_SECONDS = 8, 0.05
+# is told ten times a second, and each reading costs the process as much as the words in it. The wait grows:
+# the end of a short reply, or of one that a fast model gives nearly whole, is hardly waited for.
+AT_ONCE, GATHERED_SECONDS = 8, (0.005, 0.01, 0.02, 0.05)
 # These models refuse a temperature: platform.openai.com/docs/guides/reasoning
 _REASONING = re.compile(r"^(o\d|gpt-5)")
 _EXTENSIONS = {
@@ -158,7 +159,7 @@ class OpenAIProvider:
         """The next chunk, None at the end. After the finish reason nothing can spoil the reply any more."""
         if not reply.finish:
             if reply.is_flowing:
-                await asyncio.sleep(GATHERED_SECONDS)
+                await asyncio.sleep(reply.next_wait())
             async with asyncio.timeout_at(patience.next_piece_by()):
                 return await events.next()
         with suppress(*FAILURES):
@@ -228,6 +229,7 @@ class _Reply:
         self.finish = ""
         self.over = False  # nothing more is wanted of the stream
         self._chunks = 0
+        self._waits = 0
         self._length = 0
         self._usage: Any = None
         self._voice = OwnVoice()
@@ -240,6 +242,11 @@ class _Reply:
     @property
     def is_flowing(self) -> bool:
         return self._chunks > AT_ONCE
+
+    def next_wait(self) -> float:
+        """Seconds in which more may come."""
+        self._waits += 1
+        return GATHERED_SECONDS[min(self._waits, len(GATHERED_SECONDS)) - 1]
 
     def take(self, chunk: object) -> str:
         """The text of a chunk that may be shown. Raises ValueError when the chunk is none."""

@@ -35,12 +35,18 @@ async def test_a_server_that_counts_nothing_is_fine(server):
 
 
 async def test_the_first_pieces_come_at_once_and_later_ones_together(server, monkeypatch):
-    monkeypatch.setattr(openai, "GATHERED_SECONDS", 0.2)
+    monkeypatch.setattr(openai, "GATHERED_SECONDS", (0.2,))
     words = " ".join(f"w{number}" for number in range(50))
     server.script(Behaviour(reply=words, tokens_per_second=100))
     pieces = [part.text async for part in provider("openai").stream(asking()) if isinstance(part, Delta)]
     assert "".join(pieces) == words
     assert len(pieces) <= openai.AT_ONCE + 8
+
+
+def test_the_first_wait_for_later_pieces_is_the_shortest():
+    """A reply that is there nearly whole does not wait as long as one that goes on."""
+    reply = openai._Reply()
+    assert [reply.next_wait() for _ in range(6)] == [0.005, 0.01, 0.02, 0.05, 0.05, 0.05]
 
 
 async def test_a_reply_leaves_nothing_for_the_garbage_collector(server):
