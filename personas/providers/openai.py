@@ -41,7 +41,7 @@ USAGE_PATIENCE = 2.0  # seconds to wait for the token counts once the reply itse
 # The first pieces are passed on at once. Later ones that come this close together are read together: a page
 # is told ten times a second, and each reading costs the process as much as the words in it. The wait grows:
 # the end of a short reply, or of one that a fast model gives nearly whole, is hardly waited for.
-AT_ONCE, GATHERED_SECONDS = 8, (0.005, 0.01, 0.02, 0.05)
+AT_ONCE, GATHERED_SECONDS = 8, (0.002, 0.01, 0.02, 0.05)
 # These models refuse a temperature: platform.openai.com/docs/guides/reasoning
 _REASONING = re.compile(r"^(o\d|gpt-5)")
 _EXTENSIONS = {

@@ -46,7 +46,7 @@ async def test_the_first_pieces_come_at_once_and_later_ones_together(server, mon
 def test_the_first_wait_for_later_pieces_is_the_shortest():
     """A reply that is there nearly whole does not wait as long as one that goes on."""
     reply = openai._Reply()
-    assert [reply.next_wait() for _ in range(6)] == [0.005, 0.01, 0.02, 0.05, 0.05, 0.05]
+    assert [reply.next_wait() for _ in range(6)] == [0.002, 0.01, 0.02, 0.05, 0.05, 0.05]
 
 
 async def test_a_reply_leaves_nothing_for_the_garbage_collector(server):
