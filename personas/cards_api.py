@@ -12,11 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.audit import record
+from config.api.audit import record_by_key
 from config.api.authentication import caller_of
 from config.api.envelope import success
 from config.api.errors import ApiError, TooLargeError
-from config.api.models import AuditEntry
 from config.api.openapi import enveloped
 from personas.api import SCOPE, PersonaSerializer, persona_of
 from personas.card_png import MOST_FILE_BYTES
@@ -79,7 +78,7 @@ class PersonaImport(APIView):
             made = import_card(caller.account, _content(request), author=f"API key {caller.name}")
         except CardRefused as refusal:
             raise as_api_error(refusal) from None
-        _noted(request, made.persona, "import persona")
+        record_by_key(request, "import persona", made.persona)
         body = {"persona": PersonaSerializer(made.persona).data, "notes": list(made.notes)}
         return success(request, body, 201)
 
@@ -97,11 +96,6 @@ def as_api_error(refusal: CardRefused) -> ApiError:
     if refusal.reason == "too_large":
         return TooLargeError(refusal.message)
     return ApiError("VALIDATION_ERROR", refusal.message)
-
-
-def _noted(request: Request, persona: Persona, action: str) -> None:
-    caller, key = caller_of(request), AuditEntry.ActorKind.KEY
-    record(caller.account, key, caller.name, action, target=persona, request=request)
 
 
 @extend_schema(tags=["Personas"])
@@ -123,7 +117,7 @@ class PersonaCardFile(APIView):
         if form not in FORMATS:
             raise serializers.ValidationError({"as": [f"One of: {', '.join(FORMATS)}."]})
         persona = persona_of(request, persona_id)
-        _noted(request, persona, "export persona")
+        record_by_key(request, "export persona", persona)
         return card_response(persona, form)
 
 

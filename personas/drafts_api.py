@@ -10,11 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.audit import record
+from config.api.audit import record_by_key
 from config.api.authentication import account_of, caller_of
 from config.api.envelope import success
 from config.api.errors import ConflictError
-from config.api.models import AuditEntry
 from config.api.openapi import enveloped
 from personas import drafts
 from personas.api import SCOPE, PersonaSerializer, persona_of
@@ -59,11 +58,6 @@ class PublishSerializer(serializers.Serializer):
 
 class DiscardedSerializer(serializers.Serializer):
     discarded = serializers.BooleanField(help_text="False: there was none.")
-
-
-def _noted(request: Request, persona: Persona, action: str, **detail: Any) -> None:
-    caller, key = caller_of(request), AuditEntry.ActorKind.KEY
-    record(caller.account, key, caller.name, action, target=persona, detail=detail or None, request=request)
 
 
 def _body(persona: Persona) -> dict[str, Any]:
@@ -125,7 +119,7 @@ class Draft(APIView):
         given = asked.validated_data
         content = {name: given.get(name, getattr(to_be, name)) for name in drafts.DRAFTED}
         drafts.keep_draft(persona, content, author=f"API key {caller_of(request).name}")
-        _noted(request, persona, "write draft of persona", fields=sorted(given))
+        record_by_key(request, "write draft of persona", persona, detail={"fields": sorted(given)})
         return success(request, _body(persona))
 
     @extend_schema(
@@ -138,7 +132,7 @@ class Draft(APIView):
         persona = persona_of(request, persona_id)
         discarded = drafts.discard(persona)
         if discarded:
-            _noted(request, persona, "discard draft of persona")
+            record_by_key(request, "discard draft of persona", persona)
         return success(request, {"discarded": discarded})
 
 
@@ -172,5 +166,5 @@ class Publish(APIView):
             raise ConflictError(str(refusal)) from None
         except ModelError as error:
             raise serializers.ValidationError(error.message_dict) from None
-        _noted(request, published, "publish persona", version=published.version)
+        record_by_key(request, "publish persona", published, detail={"version": published.version})
         return success(request, PersonaSerializer(published).data)

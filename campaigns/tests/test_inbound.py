@@ -3,25 +3,14 @@
 import pytest
 from django.utils import timezone
 
-from campaigns import inbound, inviting, matching, sending, states, tasks
+from campaigns import inbound, matching, tasks
 from campaigns.models import Delivery, EmailEvent, InboundEmail, Mailbox, SentText
 from campaigns.tests.letters import bounce, complaint, letter, qmail_bounce
 from config.api import arrivals
 from crm.models import Suppression, TimelineEntry
-from tests.factories import make_account, make_campaign, make_contact, make_smtp_server
+from tests.factories import make_account, make_contact, make_smtp_server
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def sent():
-    """One invitation to ada@example.com, sent."""
-    campaign = make_campaign()
-    campaign.recipients.create(contact=make_contact(campaign.account, email="ada@example.com"))
-    states.begin(campaign.pk)
-    inviting.invite_people(campaign.pk)
-    sending.send_due(None)
-    return Delivery.objects.get()
 
 
 def arrive(raw, account=None):

@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
-from campaigns import inbound, inviting, provider_calls, sending, states
-from campaigns.models import Delivery, InboundEmail, MailWebhook, WebhookCall
+from campaigns import inbound, provider_calls
+from campaigns.models import InboundEmail, MailWebhook, WebhookCall
 from campaigns.tests.letters import letter
 from config.api import arrivals
-from tests.factories import make_account, make_campaign, make_contact
+from tests.factories import make_account
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "hook:correct-horse"
@@ -23,16 +23,6 @@ BASIC = {"HTTP_AUTHORIZATION": "Basic " + base64.b64encode(PASSWORD.encode()).de
 @pytest.fixture
 def client():
     return Client(enforce_csrf_checks=True)
-
-
-@pytest.fixture
-def sent():
-    campaign = make_campaign()
-    campaign.recipients.create(contact=make_contact(campaign.account, email="ada@example.com"))
-    states.begin(campaign.pk)
-    inviting.invite_people(campaign.pk)
-    sending.send_due(None)
-    return Delivery.objects.get()
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.test import Client
 from django.utils import timezone
 
-from campaigns import inviting, mail_providers, provider_calls, sending, states, tasks
+from campaigns import mail_providers, provider_calls, tasks
 from campaigns.mail_providers import GenericProvider
-from campaigns.models import Delivery, InboundEmail, MailWebhook, WebhookCall
+from campaigns.models import InboundEmail, MailWebhook, WebhookCall
 from campaigns.tests.letters import letter
 from config.api import arrivals
 from crm.models import Suppression
-from tests.factories import make_account, make_campaign, make_contact
+from tests.factories import make_account
 
 pytestmark = pytest.mark.django_db
 SECRET = "s" * 40
@@ -29,16 +29,6 @@ BASIC = {"HTTP_AUTHORIZATION": "Basic " + base64.b64encode(PASSWORD.encode()).de
 @pytest.fixture
 def client():
     return Client(enforce_csrf_checks=True)
-
-
-@pytest.fixture
-def sent():
-    campaign = make_campaign()
-    campaign.recipients.create(contact=make_contact(campaign.account, email="ada@example.com"))
-    states.begin(campaign.pk)
-    inviting.invite_people(campaign.pk)
-    sending.send_due(None)
-    return Delivery.objects.get()
 
 
 def hook(provider="generic", secret=SECRET, account=None):

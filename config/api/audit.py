@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from config.api import metadata
+from config.api.authentication import caller_of
 from config.api.models import Account, AuditEntry
 
 
@@ -33,3 +34,12 @@ def record(
         detail=json.loads(json.dumps(detail or {}, cls=DjangoJSONEncoder)),
         request_id=metadata.request_id(),
     )
+
+
+def record_by_key(
+    request: Request, action: str, target: Model, *, detail: dict[str, Any] | None = None
+) -> AuditEntry:
+    """The same for what the program that calls has done with something of its own account."""
+    caller = caller_of(request)
+    kind = AuditEntry.ActorKind.KEY
+    return record(caller.account, kind, caller.name, action, target=target, detail=detail, request=request)

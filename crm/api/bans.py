@@ -12,11 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.audit import record
+from config.api.audit import record_by_key
 from config.api.authentication import account_of, caller_of
 from config.api.envelope import success
 from config.api.errors import NotFoundError
-from config.api.models import AuditEntry
 from config.api.openapi import enveloped
 from config.api.parsers import LARGEST_NUMBER
 from crm import contacts, persona_care
@@ -71,11 +70,6 @@ def _rows(request: Request) -> "QuerySet[Ban]":
     return rows.prefetch_related("contact__addresses")
 
 
-def _noted(request: Request, row: Ban, action: str) -> None:
-    caller, key = caller_of(request), AuditEntry.ActorKind.KEY
-    record(caller.account, key, caller.name, action, target=row, request=request)
-
-
 @extend_schema(tags=["Bans"])
 class BanList(generics.ListAPIView):
     """Bans of the account's people, the newest first; those that are over stay as a record."""
@@ -119,7 +113,7 @@ class BanList(generics.ListAPIView):
             raise serializers.ValidationError({"person": [str(refusal)]}) from None
         by = f"API key {caller.name}"
         row = persona_care.ban(contact, reason=given["reason"], until=given["until"], by=by)
-        _noted(request, row, "ban person")
+        record_by_key(request, "ban person", row)
         return success(request, BanSerializer(_rows(request).get(pk=row.pk)).data, 201)
 
 
@@ -161,6 +155,6 @@ class BanLift(APIView):
     def post(self, request: Request, ban_id: int) -> Response:
         row = _ban_of(request, ban_id)
         if persona_care.lift(row):
-            _noted(request, row, "lift ban")
+            record_by_key(request, "lift ban", row)
             row = _ban_of(request, ban_id)
         return success(request, BanSerializer(row).data)
