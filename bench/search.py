@@ -146,11 +146,10 @@ class Texts:
 def written_in_bulk():
     """Rows without the index of words, which is made once they are there; then statistics, as a server makes
     them by itself after a while."""
-    from importlib import import_module
-
     from django.db import connection, transaction
 
-    index = import_module("knowledge.migrations.0002_word_index")
+    from knowledge.migrations import _word_index as index
+
     made, undone = {
         "sqlite": (index.SQLITE, index.SQLITE_UNDO),
         "postgresql": (index.POSTGRESQL[1:], index.POSTGRESQL_UNDO[:1]),

@@ -1,10 +1,8 @@
 """SQLite rebuilt the conversations' table for a column of 0008, and dropped the word index's triggers with it."""
 
-from importlib import import_module
-
 from django.db import migrations
 
-word_index = import_module("crm.migrations.0006_word_index")
+from crm.migrations import _word_index as word_index
 
 
 def create_again(apps, schema_editor):
