@@ -1,6 +1,5 @@
 """People and talks are found by words and how these begin, and the database keeps the index by itself."""
 
-
 import pytest
 from django.apps import apps
 from django.db import connection

@@ -15,7 +15,9 @@ def on_disk():
 
 
 def old_ones(on_disk):
-    return {name for migration in on_disk.values() if migration.app_label in OURS for name in migration.replaces}
+    return {
+        name for migration in on_disk.values() if migration.app_label in OURS for name in migration.replaces
+    }
 
 
 def still_to_do(monkeypatch, applied):
