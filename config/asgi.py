@@ -11,13 +11,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 import django
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
-from django.core.wsgi import get_wsgi_application
 from django.urls import re_path
 
 django.setup()  # what follows needs its models
 
 from config.system import figures
 from config.system.origins import NoSuchSocket, OurPagesOnly
+from config.system.known_paths import WsgiHandler
 from config.system.plain_http import PlainHttp
 from config.system.waiting_http import WaitingHttp
 from crm.routing import BY_TICKET, websocket_urlpatterns
@@ -54,7 +54,7 @@ class Http:
 
     def __init__(self) -> None:
         self.waiting = WaitingHttp()
-        self.plain = PlainHttp(get_wsgi_application(), threads=settings.WEB_THREADS, at_once=AT_ONCE)
+        self.plain = PlainHttp(WsgiHandler(), threads=settings.WEB_THREADS, at_once=AT_ONCE)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         started, status = time.time(), 500

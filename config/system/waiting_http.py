@@ -16,9 +16,10 @@ from django.urls import set_script_prefix
 from django.utils.deprecation import MiddlewareMixin
 
 from config.api.threads import in_database
+from config.system.known_paths import KnownPaths
 
 
-class WaitingHttp(ASGIHandler):
+class WaitingHttp(KnownPaths, ASGIHandler):
     """Django's own handler takes a request to a thread and back for nearly every middleware, twice, and for
     its signals: some twenty hops, each of which waits for the interpreter while chats stream. What they do
     there takes microseconds and touches no database, so here it is done in place. Whatever takes longer

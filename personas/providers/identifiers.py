@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
 # Letters and digits, with marks between them: X-200, RS.232/A, x200, 10023.
 _CANDIDATE = re.compile(r"(?<![^\W_])[^\W_]{1,30}(?:[-./_][^\W_]{1,20}){0,3}(?![^\W_])")
@@ -12,7 +13,9 @@ _DIGITS = re.compile(r"\d+")
 SHORTEST_NUMBER = 5  # digits; shorter ones are years, amounts and counts
 
 
-def identifiers_in(text: str) -> set[str]:
+# Each search reads the passages it found, and the good ones are found again and again.
+@lru_cache(maxsize=1024)
+def identifiers_in(text: str) -> frozenset[str]:
     """In lower case and without marks, so that X-200 and X200 are one.
 
     What begins with a digit is a measure (24h, 2-year), unless it is all digits and long.
@@ -20,7 +23,7 @@ def identifiers_in(text: str) -> set[str]:
     plain = unicodedata.normalize("NFKC", text).casefold()
     found = (match.group() for match in _CANDIDATE.finditer(plain))
     joined = (_MARK.sub("", word) for word in found if not _DATE.fullmatch(word))
-    return {word for word in joined if _is_identifier(word)}
+    return frozenset(word for word in joined if _is_identifier(word))
 
 
 def _is_identifier(word: str) -> bool:

@@ -76,6 +76,17 @@ def refusal(installation):
     return installation.process.returncode, said
 
 
+def test_the_web_process_alone_runs_on_uvloop(running):
+    def loads(name):
+        return any("uvloop" in mapped.path for mapped in running.child(name).memory_maps())
+
+    assert {name: loads(name) for name in ("web", "worker", "beat")} == {
+        "web": True,
+        "worker": False,
+        "beat": False,
+    }
+
+
 def test_a_second_instance_on_the_folder_is_told_in_one_line(running):
     code, said = refusal(Installation(running.folder))
     assert code == 1
