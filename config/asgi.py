@@ -16,8 +16,8 @@ from django.urls import re_path
 django.setup()  # what follows needs its models
 
 from config.system import figures
-from config.system.origins import NoSuchSocket, OurPagesOnly
 from config.system.known_paths import WsgiHandler
+from config.system.origins import NoSuchSocket, OurPagesOnly
 from config.system.plain_http import PlainHttp
 from config.system.waiting_http import WaitingHttp
 from crm.routing import BY_TICKET, websocket_urlpatterns
