@@ -65,7 +65,7 @@ APPEND_SLASH = False  # the documented paths have no trailing slash; a redirecte
 
 # --- Apps, bottom layer first (docs/architecture.md) ---------------------------------------
 INSTALLED_APPS = [
-    # As an app it makes an event loop while Django loads; `serve` forks first and takes another (children.py).
+    # As an app it makes an event loop while Django loads: `serve` forks first, and takes another one.
     *(["daphne"] if "runserver" in sys.argv else []),
     "unfold",
     "unfold.contrib.filters",

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.api.models import Account
-from config.api.prepared import PreparedRows, given
+from config.api.prepared import PreparedInsert, PreparedRows, given
 from crm import sessions
 from crm.models import Contact, ContactAddress, ContactMerge
 
@@ -154,11 +154,14 @@ def _leading_to(account: Account, addresses: Sequence[Address]) -> list[ContactA
     return list(rows.filter(condition)) if addresses else []
 
 
+_insert_contact = PreparedInsert(Contact)
+_insert_address = PreparedInsert(ContactAddress)
+
+
 def _made(account: Account, addresses: list[Address], *, source: str, facts: dict[str, Any]) -> Contact:
-    contact = Contact.objects.create(account=account, **facts)
-    ContactAddress.objects.bulk_create(
-        _row(contact, address, source=source, is_primary=True) for address in addresses
-    )
+    contact = _insert_contact(Contact(account=account, **facts))
+    rows = [_row(contact, address, source=source, is_primary=True) for address in addresses]
+    _keep_addresses(contact, [_insert_address(row) for row in rows])
     return contact
 
 
@@ -203,12 +206,14 @@ _addresses_of = PreparedRows(
 
 def prefetch_addresses(contact: Contact) -> None:
     """As Django's `prefetch_related_objects` would, by a query that is made once."""
-    kept = vars(contact).setdefault("_prefetched_objects_cache", {})
-    if "addresses" in kept:
-        return
+    if "addresses" not in vars(contact).get("_prefetched_objects_cache", {}):
+        _keep_addresses(contact, _addresses_of(contact=contact.pk))
+
+
+def _keep_addresses(contact: Contact, addresses: list[ContactAddress]) -> None:
     rows: Any = ContactAddress.objects.all()
-    rows._result_cache = _addresses_of(contact=contact.pk)
-    kept["addresses"] = rows
+    rows._result_cache = addresses
+    vars(contact).setdefault("_prefetched_objects_cache", {})["addresses"] = rows
 
 
 def email_of(contact: Contact) -> str:
@@ -236,23 +241,62 @@ def reference_of(contact: Contact) -> str:
     return external if external and "/" not in external else str(contact.pk)
 
 
+_of_id = PreparedRows(
+    lambda: (
+        Contact.objects.filter(account_id=given(Contact, "account"), pk=given(Contact, "id"))
+        .select_related("account")
+        .order_by()
+    )
+)
+# From the address to its contact: with both to begin from, SQLite may read every contact of the account.
+_called = PreparedRows(
+    lambda: (
+        ContactAddress.objects.filter(
+            account_id=given(ContactAddress, "account"),
+            kind=Kind.EXTERNAL_ID,
+            value=given(ContactAddress, "value"),
+        )
+        .select_related("contact__account")
+        .order_by()
+    )
+)
+
+
+def find_or_make(account: Account, reference: str, *, source: str) -> Contact:
+    """The contact of an id of ours or of the caller's own, else a new one with it as its own id.
+
+    Raises InvalidAddress.
+    """
+    known = find(account, reference)
+    if known is not None:
+        return known
+    addresses = _addresses(email="", phone="", external_id=reference)
+    try:
+        with transaction.atomic():
+            return _made(account, addresses, source=source, facts={})
+    except IntegrityError:
+        return resolve(account, external_id=reference, source=source)[0]  # another caller was first
+
+
 def find(account: Account, reference: str) -> Contact | None:
     """The contact of an id of ours or of the caller's own; of a merged one, the contact it became part of.
 
     With its account and addresses. Also a deactivated contact: `is_active` says so.
     """
-    rows = Contact.objects.for_account(account).select_related("account").prefetch_related("addresses")
     found = None
     if key := uuid_of(reference):
-        found = rows.filter(pk=key).first()
+        found = _of_id.first(account=account.pk, id=key)
     if found is None and 0 < len(reference) <= 320:
-        value = reference.strip()
-        found = rows.filter(addresses__kind=Kind.EXTERNAL_ID, addresses__value=value).first()
+        address = _called.first(account=account.pk, value=reference.strip())
+        found = address.contact if address is not None else None
+    if found is not None:
+        prefetch_addresses(found)
     for _step in range(MOST_MERGES):
         # What was merged away is inactive, so that the usual contact costs no query here.
         if found is None or found.is_active:
             break
         into = ContactMerge.objects.filter(removed=found, state=ContactMerge.State.MERGED).values("kept")
+        rows = Contact.objects.for_account(account).select_related("account").prefetch_related("addresses")
         onward = rows.filter(pk__in=into).first()
         if onward is None:
             break

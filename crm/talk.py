@@ -171,6 +171,10 @@ _latest_message = PreparedValues(
     )
 )
 
+_last_seq = PreparedValues(
+    lambda: Conversation.objects.filter(pk=given(Conversation, "id")).values_list("last_seq").order_by()
+)
+
 
 def _append(
     conversation: Conversation,
@@ -229,7 +233,8 @@ def _latest(conversation: Conversation) -> tuple[int, dict[str, Any] | None]:
     """The talk's `last_seq` and its latest message, in one query."""
     for author, created_at, last_seq in _latest_message(conversation=conversation.pk):
         return last_seq, {"author": author, "created_at": created_at}
-    return Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation.pk), None
+    ((last_seq,),) = _last_seq(id=conversation.pk)
+    return last_seq, None
 
 
 def _refuse_interleaving(
@@ -242,8 +247,9 @@ def _refuse_interleaving(
     unanswered = last is not None and last["author"] == PERSON and now - last["created_at"] < TURN_PATIENCE
     if unanswered:
         raise turn_taken()
-    rows = Message.objects.filter(conversation_id=conversation.pk, state=Message.State.STREAMING)
-    if not only_unanswered and rows.exists():
+    if only_unanswered:
+        return
+    if Message.objects.filter(conversation_id=conversation.pk, state=Message.State.STREAMING).exists():
         raise turn_taken()
 
 

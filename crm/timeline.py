@@ -6,7 +6,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from config.api.prepared import PreparedInsert
 from crm.models import Contact, TimelineEntry
+
+_insert = PreparedInsert(TimelineEntry)
 
 
 def write(
@@ -20,7 +23,7 @@ def write(
     at: datetime | None = None,
 ) -> TimelineEntry:
     """Adds an entry in the caller's transaction: it is there exactly when the caller's own row is."""
-    return TimelineEntry.objects.create(
+    entry = TimelineEntry(
         contact=contact,
         kind=kind,
         title=title[:300],
@@ -29,6 +32,7 @@ def write(
         ref=ref or {},
         at=at or timezone.now(),
     )
+    return _insert(entry)
 
 
 def write_many(entries: Iterable[TimelineEntry]) -> None:

@@ -22,8 +22,8 @@ def take(
 
 
 def talk_of(account: Account, session_id: str) -> Conversation | None:
-    rows = Conversation.objects.for_account(account).select_related("persona", "account", "contact")
-    found: Conversation | None = rows.filter(external_id=session_id, persona__slug=CHAT_AGENT).first()
+    rows = Conversation.objects.called(account.pk, session_id).filter(persona__slug=CHAT_AGENT)
+    found: Conversation | None = rows.select_related("persona", "account", "contact").first()
     return found
 
 

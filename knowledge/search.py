@@ -298,13 +298,13 @@ def _places(model: type[Model], count: int) -> list[Any]:
 @lru_cache(maxsize=LOOKED_AT * CANDIDATES)
 def _chunks_by(count: int) -> PreparedRows[Chunk]:
     rows = Chunk.objects.filter(pk__in=_places(Chunk, count)).order_by()
-    return PreparedRows(lambda: rows.defer("vector"))
+    return PreparedRows(lambda: rows.only("collection", "document", "text", "terms", "locator"))
 
 
 @lru_cache(maxsize=LOOKED_AT * CANDIDATES)
 def _documents_by(count: int) -> PreparedRows[Document]:
     rows = Document.objects.filter(pk__in=_places(Document, count)).order_by()
-    return PreparedRows(lambda: rows.defer("given_sections"))
+    return PreparedRows(lambda: rows.only("title", "filename", "origin_kind", "origin_id", "origin_link"))
 
 
 def _passage(number: int, found: Fused, *, chunk: Chunk, score: float) -> Passage:

@@ -99,7 +99,7 @@ def _conversation(row: ReceivedConversation, contact: Contact, talk: ReceivedTal
         Conversation.objects.filter(pk=row.talk.pk).update(**facts)
         return row.talk
     # Another way in may have used the same id; that talk is somebody else's.
-    taken = Conversation.objects.for_account(row.account).filter(external_id=row.conversation_id).exists()
+    taken = Conversation.objects.called(row.account_id, row.conversation_id).exists()
     return Conversation.objects.create(
         account=row.account,
         external_id="" if taken else row.conversation_id,
