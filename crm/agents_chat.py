@@ -128,15 +128,31 @@ def receive(account: Account, asked: Asked, *, contact: Contact | None = None) -
     named = _talk_called.first(account=account.pk, external_id=asked.conversation_id)
     if contact is None and named is not None and _goes_on(named, asked):
         return _received(account, named.contact, named, asked, agents)
-    # What is new is written together: one wait for the disk, and for SQLite's one writer, instead of three.
-    with transaction.atomic():
-        who = contact or _contact_of(account, asked)
-        if not who.is_active or who.erased_at is not None:
-            raise Deactivated
-        if contact is not None and asked.user_id and not _is_called(who, asked.user_id):
-            raise NotTheSame
-        who.account = account
-        return _received(account, who, _talk_of(who, asked, agents, named), asked, agents)
+    for _attempt in range(2):
+        try:
+            return _received_anew(account, asked, agents, named=named, contact=contact)
+        except IntegrityError:  # another caller began the same at this moment: it is there now
+            named = _talk_called.first(account=account.pk, external_id=asked.conversation_id)
+    return _received_anew(account, asked, agents, named=named, contact=contact)
+
+
+# What is new is written together: one wait for the disk, and for SQLite's one writer, instead of three.
+@transaction.atomic
+def _received_anew(
+    account: Account,
+    asked: Asked,
+    agents: Mapping[str, Persona],
+    *,
+    named: Conversation | None,
+    contact: Contact | None,
+) -> Received:
+    who = contact or _contact_of(account, asked)
+    if not who.is_active or who.erased_at is not None:
+        raise Deactivated
+    if contact is not None and asked.user_id and not _is_called(who, asked.user_id):
+        raise NotTheSame
+    who.account = account
+    return _received(account, who, _talk_of(who, asked, agents, named), asked, agents)
 
 
 def _received(
@@ -280,7 +296,7 @@ _insert_talk = PreparedInsert(Conversation)
 def _new_talk(
     contact: Contact, asked: Asked, agents: Mapping[str, Persona], *, key: UUID, external_id: str = ""
 ) -> Conversation:
-    """A new talk under an id of our choosing; the one that another thread began under it at this moment."""
+    """A new talk under an id of our choosing. Raises IntegrityError when another caller begins it now."""
     # Mostly the one that `_choice` gives, so that nothing is left to be changed.
     persona = agents.get(routing.by_rules(asked.message).agent, agents[GENERAL])
     persona = persona if persona.status == Persona.Status.ACTIVE else agents[GENERAL]
@@ -296,17 +312,8 @@ def _new_talk(
         channel=asked.channel,
         external_id=external_id,
     )
-    try:
-        with transaction.atomic():
-            _insert_talk(made)
-            _note_beginning(made)
-    except IntegrityError:
-        theirs = Conversation.objects.filter(pk=key).first()
-        named = _talk_called.first(account=contact.account_id, external_id=external_id)
-        found = theirs or _named(contact, external_id, named)
-        if found is None:
-            raise
-        return found
+    _insert_talk(made)
+    _note_beginning(made)
     return made
 
 

@@ -265,17 +265,14 @@ _called = PreparedRows(
 def find_or_make(account: Account, reference: str, *, source: str) -> Contact:
     """The contact of an id of ours or of the caller's own, else a new one with it as its own id.
 
-    Raises InvalidAddress.
+    In a transaction of the caller's. Raises InvalidAddress, and IntegrityError when somebody else makes the
+    contact at this moment: after the transaction it is there.
     """
     known = find(account, reference)
     if known is not None:
         return known
     addresses = _addresses(email="", phone="", external_id=reference)
-    try:
-        with transaction.atomic():
-            return _made(account, addresses, source=source, facts={})
-    except IntegrityError:
-        return resolve(account, external_id=reference, source=source)[0]  # another caller was first
+    return _made(account, addresses, source=source, facts={})
 
 
 def find(account: Account, reference: str) -> Contact | None:

@@ -16,7 +16,16 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import connection, transaction
-from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models import (
+    BooleanField,
+    CharField,
+    Expression,
+    Field,
+    IntegerField,
+    Model,
+    QuerySet,
+    TextField,
+)
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -163,6 +172,24 @@ class PreparedUpdate:
             return int(cursor.rowcount)
 
 
+# Text, numbers, yes and no are stored as they are; Django asks each of their fields five questions first.
+_AS_THEY_ARE: dict[Any, type] = {CharField: str, TextField: str, IntegerField: int, BooleanField: bool}
+
+
+def _written_by(field: "Field[Any, Any]") -> Callable[[Model], Any]:
+    """How the value of a new row's field is stored, as `save` would."""
+    own: Any = type(field)
+    usual = own.pre_save is Field.pre_save and not field.has_db_default()  # type: ignore[attr-defined]
+    plain = next((kind for of, kind in _AS_THEY_ARE.items() if own.get_prep_value is of.get_prep_value), None)
+    name = field.attname
+
+    def write(row: Model) -> Any:
+        value = getattr(row, name) if usual else field.pre_save(row, add=True)
+        return value if plain is type(value) else field.get_db_prep_save(value, connection)
+
+    return write
+
+
 class PreparedInsert(Generic[M]):
     """Stores a new object. No `save` of its own, no signal and no default of the database is looked at."""
 
@@ -174,6 +201,7 @@ class PreparedInsert(Generic[M]):
             for field in model._meta.local_concrete_fields
             if field is not model._meta.auto_field and not field.generated  # type: ignore[attr-defined]
         ]
+        self._write = [_written_by(field) for field in self._fields]
         self._sql = _OncePerThread(self._made)
 
     def _made(self) -> str:
@@ -185,7 +213,7 @@ class PreparedInsert(Generic[M]):
         return str(sql)
 
     def __call__(self, row: M) -> M:
-        values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in self._fields]
+        values = [write(row) for write in self._write]
         with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
             cursor.execute(self._sql.get(), values)
             if self._makes_key:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from config.api.models import Account, ApiKey, AuditEntry
 from config.api.prepared import PreparedInsert, PreparedRows, PreparedUpdate, PreparedValues, given
+from personas.models import ProviderCredential
 from tests.factories import make_account
 
 keys_called = PreparedRows(
@@ -119,3 +120,14 @@ def test_each_thread_asks_on_a_connection_of_its_own():
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(ask, range(12))) == [[account.pk]] * 12
+
+
+@pytest.mark.django_db
+def test_a_secret_is_stored_encrypted_as_save_would():
+    made = PreparedInsert(ProviderCredential)(
+        ProviderCredential(account=make_account(), provider="openai", secret="sk-123")
+    )
+    assert ProviderCredential.objects.get().secret == "sk-123"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT secret FROM personas_providercredential WHERE id = %s", [made.pk])
+        assert "sk-123" not in cursor.fetchone()[0]
