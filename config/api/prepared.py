@@ -2,7 +2,7 @@
 
 Django makes the SQL of a query anew at each run, and for a row by its key that takes ten times as long as
 running it. A turn of a chat asks a dozen such queries while other chats wait for the interpreter, so those
-are built once in each thread, with a `Given` where a value comes later:
+are built once, with a `Given` where a value comes later:
 
     called = PreparedRows(lambda: Contact.objects.filter(name=given(Contact, "name")))
     called(name="Ada")
@@ -11,7 +11,7 @@ Everything else is an ordinary queryset: this is worth its words only where ever
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -27,7 +27,7 @@ from django.db.models import (
     TextField,
 )
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
-from django.db.models.sql import InsertQuery, UpdateQuery
+from django.db.models.sql import InsertQuery, Query, UpdateQuery
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
@@ -49,19 +49,33 @@ def given(model: type[Model], field: str, *, name: str = "") -> Any:
     return Given(name or field, cast("Field[Any, Any]", model._meta.get_field(field)))
 
 
-class _OncePerThread(Generic[T]):
-    """Made at the first use in each thread, because what is made knows the thread's own connection."""
+class _Once(Generic[T]):
+    """Made at the first use. Threads that are there first at the same time make the same."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._made = threading.local()
+        self._made: list[T] = []
 
     def get(self) -> T:
+        if not self._made:
+            self._made = [self._make()]
+        return self._made[0]
+
+
+class _Converters:
+    """From what the database gives to what fields hold. They know a connection: each thread has its own."""
+
+    def __init__(self, columns: Sequence[Any]) -> None:
+        self._columns = columns
+        self._made = threading.local()
+
+    def __iter__(self) -> Iterator[tuple[int, Any]]:
         try:
-            return cast(T, self._made.value)
+            return iter(self._made.value)
         except AttributeError:
-            self._made.value = made = self._make()
-            return made
+            compiler = Query(None).get_compiler(connection=connection)
+            self._made.value = list(compiler.get_converters(self._columns).items())
+            return iter(self._made.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +102,11 @@ class _Statement:
 
 @dataclass(frozen=True, slots=True)
 class _Select:
-    """What is left of a queryset once its SQL is made: little, as each thread keeps it."""
+    """What is left of a queryset once its SQL is made. All threads share it, so it holds no connection."""
 
     statement: _Statement
     model: Any
-    converters: Sequence[tuple[int, Any]]
+    converters: _Converters
     populators: Sequence[Any]
     start: int
     end: int
@@ -102,7 +116,7 @@ class _Select:
     def of(cls, rows: "QuerySet[Any, Any]") -> "_Select":
         compiler = rows.query.get_compiler(connection=connection)
         statement = _Statement.of(*compiler.as_sql())
-        converters = list(compiler.get_converters([column[0] for column in compiler.select]).items())
+        converters = _Converters([column[0] for column in compiler.select])
         info = compiler.klass_info
         if rows._fields is not None:  # type: ignore[attr-defined]
             return cls(statement, rows.model, converters, (), 0, 0, ())
@@ -126,7 +140,7 @@ class PreparedRows(Generic[M]):
     """The rows of a queryset of models, as a list. What it follows by `select_related` comes along."""
 
     def __init__(self, build: "Callable[[], QuerySet[M]]") -> None:
-        self._select = _OncePerThread(lambda: _Select.of(build()))
+        self._select = _Once(lambda: _Select.of(build()))
 
     def __call__(self, **values: Any) -> list[M]:
         select = self._select.get()
@@ -147,7 +161,7 @@ class PreparedValues:
     """The rows of a queryset's `values_list`."""
 
     def __init__(self, build: "Callable[[], QuerySet[Any, Any]]") -> None:
-        self._select = _OncePerThread(lambda: _Select.of(build()))
+        self._select = _Once(lambda: _Select.of(build()))
 
     def __call__(self, **values: Any) -> list[list[Any]]:
         return self._select.get().read(values)
@@ -157,7 +171,7 @@ class PreparedUpdate:
     """`rows.update(**fields)`; the number of rows changed."""
 
     def __init__(self, build: "Callable[[], tuple[QuerySet[Any], dict[str, Any]]]") -> None:
-        self._statement = _OncePerThread(lambda: self._made(*build()))
+        self._statement = _Once(lambda: self._made(*build()))
 
     @staticmethod
     def _made(rows: "QuerySet[Any]", fields: dict[str, Any]) -> _Statement:
@@ -202,7 +216,7 @@ class PreparedInsert(Generic[M]):
             if field is not model._meta.auto_field and not field.generated  # type: ignore[attr-defined]
         ]
         self._write = [_written_by(field) for field in self._fields]
-        self._sql = _OncePerThread(self._made)
+        self._sql = _Once(self._made)
 
     def _made(self) -> str:
         query = InsertQuery(self._model)
