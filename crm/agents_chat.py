@@ -125,14 +125,14 @@ async def _by_model(received: Received, choice: Choice, account: Account) -> Cho
 def receive(account: Account, asked: Asked, *, contact: Contact | None = None) -> Received:
     """One piece of database work: the contact and the talk are found or made, the message is stored."""
     agents = agents_of(account)
-    named = _talk_called.first(account=account.pk, external_id=asked.conversation_id)
+    named = _talk_by_callers_id(account, asked)
     if contact is None and named is not None and _goes_on(named, asked):
         return _received(account, named.contact, named, asked, agents)
     for _attempt in range(2):
         try:
             return _received_anew(account, asked, agents, named=named, contact=contact)
         except IntegrityError:  # another caller began the same at this moment: it is there now
-            named = _talk_called.first(account=account.pk, external_id=asked.conversation_id)
+            named = _talk_by_callers_id(account, asked)
     return _received_anew(account, asked, agents, named=named, contact=contact)
 
 
@@ -175,6 +175,12 @@ _talk_called = PreparedRows(
         .order_by()
     )
 )
+
+
+def _talk_by_callers_id(account: Account, asked: Asked) -> Conversation | None:
+    if not asked.conversation_id:
+        return None
+    return _talk_called.first(account=account.pk, external_id=asked.conversation_id)
 
 
 def _goes_on(named: Conversation, asked: Asked) -> bool:

@@ -13,6 +13,7 @@ Everything else is an ordinary queryset: this is worth its words only where ever
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import connection, transaction
@@ -30,7 +31,6 @@ from django.db.models.query import get_related_populators  # type: ignore[attr-d
 from django.db.models.sql import InsertQuery, Query, UpdateQuery
 
 M = TypeVar("M", bound=Model)
-T = TypeVar("T")
 
 
 class Given(Expression):
@@ -47,19 +47,6 @@ class Given(Expression):
 def given(model: type[Model], field: str, *, name: str = "") -> Any:
     """The place of a value for a field, called like it unless it is given a name of its own."""
     return Given(name or field, cast("Field[Any, Any]", model._meta.get_field(field)))
-
-
-class _Once(Generic[T]):
-    """Made at the first use. Threads that are there first at the same time make the same."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made: list[T] = []
-
-    def get(self) -> T:
-        if not self._made:
-            self._made = [self._make()]
-        return self._made[0]
 
 
 class _Converters:
@@ -140,10 +127,10 @@ class PreparedRows(Generic[M]):
     """The rows of a queryset of models, as a list. What it follows by `select_related` comes along."""
 
     def __init__(self, build: "Callable[[], QuerySet[M]]") -> None:
-        self._select = _Once(lambda: _Select.of(build()))
+        self._select = cache(lambda: _Select.of(build()))
 
     def __call__(self, **values: Any) -> list[M]:
-        select = self._select.get()
+        select = self._select()
         made = []
         for row in select.read(values):
             one = select.model.from_db(connection.alias, select.names, row[select.start : select.end])
@@ -161,17 +148,17 @@ class PreparedValues:
     """The rows of a queryset's `values_list`."""
 
     def __init__(self, build: "Callable[[], QuerySet[Any, Any]]") -> None:
-        self._select = _Once(lambda: _Select.of(build()))
+        self._select = cache(lambda: _Select.of(build()))
 
     def __call__(self, **values: Any) -> list[list[Any]]:
-        return self._select.get().read(values)
+        return self._select().read(values)
 
 
 class PreparedUpdate:
     """`rows.update(**fields)`; the number of rows changed."""
 
     def __init__(self, build: "Callable[[], tuple[QuerySet[Any], dict[str, Any]]]") -> None:
-        self._statement = _Once(lambda: self._made(*build()))
+        self._statement = cache(lambda: self._made(*build()))
 
     @staticmethod
     def _made(rows: "QuerySet[Any]", fields: dict[str, Any]) -> _Statement:
@@ -180,7 +167,7 @@ class PreparedUpdate:
         return _Statement.of(*query.get_compiler(connection=connection).as_sql())
 
     def __call__(self, **values: Any) -> int:
-        statement = self._statement.get()
+        statement = self._statement()
         with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
             cursor.execute(statement.sql, statement.filled(values))
             return int(cursor.rowcount)
@@ -216,7 +203,7 @@ class PreparedInsert(Generic[M]):
             if field is not model._meta.auto_field and not field.generated  # type: ignore[attr-defined]
         ]
         self._write = [_written_by(field) for field in self._fields]
-        self._sql = _Once(self._made)
+        self._sql = cache(self._made)
 
     def _made(self) -> str:
         query = InsertQuery(self._model)
@@ -229,7 +216,7 @@ class PreparedInsert(Generic[M]):
     def __call__(self, row: M) -> M:
         values = [write(row) for write in self._write]
         with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
-            cursor.execute(self._sql.get(), values)
+            cursor.execute(self._sql(), values)
             if self._makes_key:
                 row.pk = cursor.fetchone()[0]
         row._state.adding, row._state.db = False, connection.alias
