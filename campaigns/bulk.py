@@ -10,6 +10,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import AutoField, Field, Model
 
+from config.api.prepared import insert_rows
+
 Row = Sequence[Any]
 
 
@@ -35,11 +37,13 @@ def insert(
     }
     fields = [*given, *constant]
     values = list(constant.values())
-    sql = (
-        f"INSERT INTO {_quoted(model._meta.db_table)} ({', '.join(_column(field) for field in fields)}) "  # noqa: S608 (names of our own models)
-        f"VALUES ({', '.join(['%s'] * len(fields))}){' ON CONFLICT DO NOTHING' if is_lenient else ''}"
+    columns = ", ".join(_column(field) for field in fields)
+    insert_rows(
+        f"INSERT INTO {_quoted(model._meta.db_table)} ({columns}) VALUES",
+        f"({', '.join(['%s'] * len(fields))})",
+        [[*_prepared(given, row), *values] for row in rows],
+        end=" ON CONFLICT DO NOTHING" if is_lenient else "",
     )
-    _run(sql, [[*_prepared(given, row), *values] for row in rows])
 
 
 def update(model: type[Model], names: Sequence[str], rows: Iterable[Row]) -> None:
@@ -48,7 +52,9 @@ def update(model: type[Model], names: Sequence[str], rows: Iterable[Row]) -> Non
     key = model._meta.pk
     changes = ", ".join(f"{_column(field)} = %s" for field in fields)
     sql = f"UPDATE {_quoted(model._meta.db_table)} SET {changes} WHERE {_column(key)} = %s"  # noqa: S608 (names of our own models)
-    _run(sql, [_prepared([*fields, key], row) for row in rows])
+    if values := [_prepared([*fields, key], row) for row in rows]:
+        with connection.cursor() as cursor:
+            cursor.executemany(sql, values)
 
 
 def _field(model: type[Model], name: str) -> "Field[Any, Any]":
@@ -65,9 +71,3 @@ def _column(field: Any) -> str:
 
 def _quoted(name: str) -> str:
     return str(connection.ops.quote_name(name))
-
-
-def _run(sql: str, rows: Sequence[Row]) -> None:
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.executemany(sql, rows)

@@ -37,4 +37,4 @@ def write(
 
 def write_many(entries: Iterable[TimelineEntry]) -> None:
     """Adds what many people have in common in one INSERT, in the caller's transaction."""
-    TimelineEntry.objects.bulk_create(entries, batch_size=500)
+    _insert.many(entries)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.api.models import Account
+from config.api.prepared import PreparedInsert
 from crm import contacts, timeline
 from crm.contacts import InvalidAddress
 from crm.models import Contact, Conversation, Message, TimelineEntry
@@ -22,6 +23,9 @@ from voice.models import ReceivedConversation, VoiceEvent
 from voice.received_values import Line, ReceivedTalk
 
 Status = ReceivedConversation.Status
+_insert_talk = PreparedInsert(Conversation)
+_insert_message = PreparedInsert(Message)
+Words = tuple[str, str, str]  # a line's key, its author, its text
 AUTHORS = {"user": Message.Author.PERSON, "agent": Message.Author.PERSONA}
 
 
@@ -32,10 +36,13 @@ def take(event: VoiceEvent, talk: ReceivedTalk) -> None:
         if row is None or (row.content_at is not None and event.content_at < row.content_at):
             return
         contact = _contact(row, talk)
-        conversation = _conversation(row, contact, talk)
-        _write_lines(conversation, talk.lines, at=talk.started_at or row.received_at)
+        known = row.talk
+        conversation = _begin(row, contact, talk) if known is None else _brought_up(known, row, contact, talk)
+        held = [] if known is None else _held(known)
+        _write_lines(conversation, talk.lines, held, at=talk.started_at or row.received_at)
         _settle(row, event, talk, contact, conversation)
-        _tell(row, contact, talk)
+        if known is None or not _is_told(known, contact):
+            _tell(conversation, contact, talk, at=row.received_at)
     received_knowledge.remember(row, talk)
 
 
@@ -44,15 +51,19 @@ def conversation_for(event: VoiceEvent) -> ReceivedConversation | None:
 
     None when its person was forgotten; then what the event says is forgotten as well.
     """
-    row, _made = ReceivedConversation.objects.get_or_create(
-        account=event.account,
-        conversation_id=event.conversation_id,
-        defaults={"source": event.source, "received_at": event.received_at},
-    )
+    rows = ReceivedConversation.objects.select_related("talk", "contact")
     if event.received_id is None:
-        VoiceEvent.objects.filter(pk=event.pk).update(received=row)
+        first, _made = rows.get_or_create(
+            account=event.account,
+            conversation_id=event.conversation_id,
+            defaults={"source": event.source, "received_at": event.received_at},
+        )
+        VoiceEvent.objects.filter(pk=event.pk).update(received=first)
+        event.received_id = first.pk
     if transaction.get_connection().in_atomic_block:
-        row = ReceivedConversation.objects.select_for_update(of=("self",)).get(pk=row.pk)
+        rows = rows.select_for_update(of=("self",))
+    row = rows.get(pk=event.received_id)
+    row.account = event.account
     if row.status != Status.ERASED:
         return row
     forget(VoiceEvent.objects.filter(pk=event.pk))
@@ -86,38 +97,55 @@ def _usable(form: Any, address: str) -> str:
         return ""
 
 
-def _conversation(row: ReceivedConversation, contact: Contact, talk: ReceivedTalk) -> Conversation:
+def _begin(row: ReceivedConversation, contact: Contact, talk: ReceivedTalk) -> Conversation:
+    # Another way in may have used the same id; that talk is somebody else's.
+    taken = Conversation.objects.called(row.account_id, row.conversation_id).exists()
+    return _insert_talk(
+        Conversation(
+            account=row.account,
+            external_id="" if taken else row.conversation_id,
+            state=Conversation.State.CLOSED,
+            status=Conversation.Status.COMPLETED,
+            close_reason="ended",
+            last_seq=len(talk.lines),
+            **_facts(row, contact, talk),
+        )
+    )
+
+
+def _brought_up(
+    conversation: Conversation, row: ReceivedConversation, contact: Contact, talk: ReceivedTalk
+) -> Conversation:
+    facts = _facts(row, contact, talk)
+    Conversation.objects.filter(pk=conversation.pk).update(**facts, last_seq=len(talk.lines))
+    return conversation
+
+
+def _facts(row: ReceivedConversation, contact: Contact, talk: ReceivedTalk) -> dict[str, Any]:
     ended = talk.ended_at or talk.started_at or row.received_at
-    facts = {
+    return {
         "contact": contact,
         "channel": Channel.PHONE if talk.by_phone else Channel.API,
         "title": storable(talk.title)[:200],
         "last_activity_at": min(ended, timezone.now()),
         "closed_at": ended,
     }
-    if row.talk is not None:
-        Conversation.objects.filter(pk=row.talk.pk).update(**facts)
-        return row.talk
-    # Another way in may have used the same id; that talk is somebody else's.
-    taken = Conversation.objects.called(row.account_id, row.conversation_id).exists()
-    return Conversation.objects.create(
-        account=row.account,
-        external_id="" if taken else row.conversation_id,
-        state=Conversation.State.CLOSED,
-        status=Conversation.Status.COMPLETED,
-        close_reason="ended",
-        **facts,
-    )
 
 
-def _write_lines(conversation: Conversation, lines: tuple[Line, ...], *, at: datetime) -> None:
+def _held(conversation: Conversation) -> list[Words]:
+    rows = conversation.messages.order_by("seq")
+    return list(rows.values_list("client_message_id", "author", "text"))
+
+
+def _write_lines(
+    conversation: Conversation, lines: tuple[Line, ...], held: list[Words], *, at: datetime
+) -> None:
     """Appends what is new. When what was said before has changed, all is written anew: one true order."""
-    held = list(conversation.messages.order_by("seq").values_list("client_message_id", "author", "text"))
     wanted = [(line.key, str(AUTHORS[line.speaker]), storable(line.text)) for line in lines]
     if held != wanted[: len(held)]:
         conversation.messages.all().delete()
         held = []
-    new = [
+    _insert_message.many(
         Message(
             conversation=conversation,
             seq=number,
@@ -129,9 +157,7 @@ def _write_lines(conversation: Conversation, lines: tuple[Line, ...], *, at: dat
         )
         for number, (line, (key, author, text)) in enumerate(zip(lines, wanted, strict=True), start=1)
         if number > len(held)
-    ]
-    Message.objects.bulk_create(new, batch_size=500)
-    Conversation.objects.filter(pk=conversation.pk).update(last_seq=len(wanted))
+    )
 
 
 def _settle(
@@ -168,13 +194,21 @@ def clean(value: Any) -> Any:
     return value
 
 
-def _tell(row: ReceivedConversation, contact: Contact, talk: ReceivedTalk) -> None:
+def _is_told(conversation: Conversation, contact: Contact) -> bool:
+    """Whether the contact's timeline has its line; when it has not, nobody else's has it any more."""
+    told = TimelineEntry.objects.filter(kind="voice_conversation", ref=_ref(conversation))
+    if told.filter(contact=contact).exists():
+        return True
+    told.delete()
+    return False
+
+
+def _ref(conversation: Conversation) -> dict[str, str]:
+    return {"kind": "conversation", "id": str(conversation.pk)}
+
+
+def _tell(conversation: Conversation, contact: Contact, talk: ReceivedTalk, *, at: datetime) -> None:
     """One line on the contact's timeline, however often the conversation comes."""
-    assert row.talk is not None
-    ref = {"kind": "conversation", "id": str(row.talk.pk)}
-    if TimelineEntry.objects.filter(contact=contact, kind="voice_conversation", ref=ref).exists():
-        return
-    TimelineEntry.objects.filter(kind="voice_conversation", ref=ref).delete()  # it was somebody else's
     timeline.write(
         contact,
         "voice_conversation",
@@ -183,8 +217,8 @@ def _tell(row: ReceivedConversation, contact: Contact, talk: ReceivedTalk) -> No
         else _("Talked with a voice agent"),
         direction=TimelineEntry.Direction.IN,
         channel=Channel.PHONE if talk.by_phone else Channel.API,
-        ref=ref,
-        at=min(talk.started_at or row.received_at, timezone.now()),
+        ref=_ref(conversation),
+        at=min(talk.started_at or at, timezone.now()),
     )
 
 

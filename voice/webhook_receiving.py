@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from config.api.gathering import Gathered
 from config.api.models import Account
+from config.api.prepared import PreparedInsert
 from voice import inbox, webhook_body
 from voice.models import ReceivedConversation, VoiceEvent
 from voice.received_values import ReceivedTalk
@@ -19,6 +20,8 @@ SOURCE = VoiceEvent.Source.WEBHOOK
 KIND = "conversation"
 
 Key = tuple[int, str]  # account, conversation
+_insert_conversation = PreparedInsert(ReceivedConversation)
+_insert_event = PreparedInsert(VoiceEvent)
 
 
 class OtherAccount(Exception):  # noqa: N818
@@ -95,8 +98,8 @@ def _begin(deliveries: Sequence[Delivery]) -> dict[Key, Outcome]:
     rows = [_row(delivery, at=now) for delivery in deliveries]
     events = [_event(row, delivery, at=now) for row, delivery in zip(rows, deliveries, strict=True)]
     with transaction.atomic():
-        ReceivedConversation.objects.bulk_create(rows)
-        VoiceEvent.objects.bulk_create(events)
+        _insert_conversation.many(rows)
+        _insert_event.many(events)
         inbox.wake()
     pairs = zip(deliveries, events, strict=True)
     return {delivery.key: Stored(event, is_new=True) for delivery, event in pairs}

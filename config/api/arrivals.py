@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Self, TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db import OperationalError, models
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -14,7 +15,8 @@ from config.api.models import AccountQuerySet
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=2)  # longer than a task may run
+# Longer than a task may run, so that two never read one row; after a crash the row is due again.
+LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 MAX_ATTEMPTS = 5
 FIRST_WAIT = timedelta(minutes=1)
 WORKER_DIED = "Its worker died each time."
@@ -71,14 +73,14 @@ def take(kind: type[A], key: UUID, *, when_dead: WhenDead = no_one_is_told) -> A
     The count goes up before the work, so that what kills its worker is given up as well.
     """
     due = kind._default_manager.due().filter(pk=key)  # type: ignore[attr-defined]
+    until = timezone.now() + LEASE
+    fresh = due.filter(attempts__lt=MAX_ATTEMPTS)
+    if fresh.update(state=State.TAKEN, attempts=F("attempts") + 1, not_before=until):
+        row: A = kind._default_manager.get(pk=key)  # type: ignore[assignment]
+        return row
     if due.filter(attempts__gte=MAX_ATTEMPTS).update(state=State.DEAD, error=WORKER_DIED):
         when_dead(key, WORKER_DIED)
-        return None
-    now = timezone.now()
-    if not due.update(state=State.TAKEN, attempts=F("attempts") + 1, not_before=now + LEASE):
-        return None
-    row: A = kind._default_manager.get(pk=key)  # type: ignore[assignment]
-    return row
+    return None
 
 
 def work_off(

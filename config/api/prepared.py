@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import connection, transaction
@@ -31,6 +32,7 @@ from django.db.models.query import get_related_populators  # type: ignore[attr-d
 from django.db.models.sql import InsertQuery, Query, UpdateQuery
 
 M = TypeVar("M", bound=Model)
+ROWS = 500  # of one INSERT
 
 
 class Given(Expression):
@@ -191,6 +193,22 @@ def _written_by(field: "Field[Any, Any]") -> Callable[[Model], Any]:
     return write
 
 
+def insert_rows(start: str, places: str, rows: Sequence[Sequence[Any]], *, end: str = "") -> None:
+    """`INSERT … VALUES` with many rows: `start` up to VALUES, `places` of one row, `end` what follows.
+
+    SQLite takes them one by one by a statement that it reads once; to PostgreSQL each statement is a journey.
+    """
+    if not rows:
+        return
+    with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.executemany(f"{start} {places}{end}", rows)
+            return
+        for first in range(0, len(rows), ROWS):
+            part = rows[first : first + ROWS]
+            cursor.execute(f"{start} {', '.join([places] * len(part))}{end}", list(chain.from_iterable(part)))
+
+
 class PreparedInsert(Generic[M]):
     """Stores a new object. No `save` of its own, no signal and no default of the database is looked at."""
 
@@ -203,13 +221,14 @@ class PreparedInsert(Generic[M]):
             if field is not model._meta.auto_field and not field.generated  # type: ignore[attr-defined]
         ]
         self._write = [_written_by(field) for field in self._fields]
-        self._sql = cache(self._made)
+        self._sql = cache(lambda: self._made(returning=self._makes_key))
+        self._parts = cache(lambda: self._made(returning=False).partition("VALUES"))
 
-    def _made(self) -> str:
+    def _made(self, *, returning: bool) -> str:
         query = InsertQuery(self._model)
         query.insert_values(self._fields, [self._model()], raw=False)
         compiler: Any = query.get_compiler(connection=connection)
-        compiler.returning_fields = [self._model._meta.auto_field] if self._makes_key else []
+        compiler.returning_fields = [self._model._meta.auto_field] if returning else []
         ((sql, _parameters),) = compiler.as_sql()
         return str(sql)
 
@@ -221,3 +240,11 @@ class PreparedInsert(Generic[M]):
                 row.pk = cursor.fetchone()[0]
         row._state.adding, row._state.db = False, connection.alias
         return row
+
+    def many(self, rows: Iterable[M]) -> None:
+        """Stores them in this order. Keys that the database makes are not told."""
+        made = list(rows)
+        start, values, places = self._parts()
+        insert_rows(start + values, places, [[write(row) for write in self._write] for row in made])
+        for row in made:
+            row._state.adding, row._state.db = False, connection.alias

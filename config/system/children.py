@@ -107,6 +107,8 @@ def _listening(server: Any) -> None:
 
     # A frame that is too large is told so (1009) instead of a dropped connection.
     server.ws_factory.setProtocolOptions(failByDrop=False)
+    # Twisted words a line for its access log after each request, which daphne throws away.
+    server.http_factory.log = lambda _request: None
     warming.begin()
 
 

@@ -88,6 +88,28 @@ def test_a_new_row_gets_the_times_that_fields_set_themselves():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("number", [0, 1, 3, 1201])
+def test_many_new_rows_are_what_save_would_have_stored(number, django_assert_max_num_queries):
+    account, at = make_account(), timezone.now() - timedelta(days=1)
+    entries = [
+        AuditEntry(account=account, at=at, actor=f"ada {place}", action="read", detail={"turns": place})
+        for place in range(number)
+    ]
+    with django_assert_max_num_queries(number // 500 + 1):
+        insert_entry.many(iter(entries))
+    stored = list(AuditEntry.objects.order_by("pk"))
+    assert [as_row(one) | {"id": None} for one in stored] == [as_row(one) for one in entries]
+
+
+@pytest.mark.django_db
+def test_of_many_rows_one_of_which_is_refused_none_is_stored():
+    make_account("taken")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PreparedInsert(Account).many([Account(slug="new", name="New"), Account(slug="taken", name="Twice")])
+    assert not Account.objects.filter(slug="new").exists()
+
+
+@pytest.mark.django_db
 def test_a_refused_row_leaves_the_transaction_unusable_like_save_does():
     make_account("taken")
     insert = PreparedInsert(Account)
