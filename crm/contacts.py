@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,6 @@ import phonenumbers
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -146,12 +146,23 @@ def _found(account: Account, addresses: list[Address]) -> Contact | None:
     return next((by_kind[address.kind] for address in addresses if address.kind in by_kind), None)
 
 
+# From the address to its contact: with both to begin from, SQLite may read every contact of the account.
+_called = PreparedRows(
+    lambda: (
+        ContactAddress.objects.filter(
+            account_id=given(ContactAddress, "account"),
+            kind=given(ContactAddress, "kind"),
+            value=given(ContactAddress, "value"),
+        )
+        .select_related("contact__account")
+        .order_by()
+    )
+)
+
+
 def _leading_to(account: Account, addresses: Sequence[Address]) -> list[ContactAddress]:
-    condition = Q()
-    for address in addresses:
-        condition |= Q(kind=address.kind, value=address.value)
-    rows = ContactAddress.objects.for_account(account).select_related("contact__account")
-    return list(rows.filter(condition)) if addresses else []
+    asked = (_called(account=account.pk, kind=one.kind, value=one.value) for one in addresses)
+    return list(chain.from_iterable(asked))
 
 
 _insert_contact = PreparedInsert(Contact)
@@ -248,18 +259,6 @@ _of_id = PreparedRows(
         .order_by()
     )
 )
-# From the address to its contact: with both to begin from, SQLite may read every contact of the account.
-_called = PreparedRows(
-    lambda: (
-        ContactAddress.objects.filter(
-            account_id=given(ContactAddress, "account"),
-            kind=Kind.EXTERNAL_ID,
-            value=given(ContactAddress, "value"),
-        )
-        .select_related("contact__account")
-        .order_by()
-    )
-)
 
 
 def find_or_make(account: Account, reference: str, *, source: str) -> Contact:
@@ -284,7 +283,7 @@ def find(account: Account, reference: str) -> Contact | None:
     if key := uuid_of(reference):
         found = _of_id.first(account=account.pk, id=key)
     if found is None and 0 < len(reference) <= 320:
-        address = _called.first(account=account.pk, value=reference.strip())
+        address = _called.first(account=account.pk, kind=Kind.EXTERNAL_ID, value=reference.strip())
         found = address.contact if address is not None else None
     if found is not None:
         prefetch_addresses(found)

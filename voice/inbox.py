@@ -12,12 +12,19 @@ from django.utils import timezone
 
 from config.api import arrivals
 from config.api.arrivals import MAX_ATTEMPTS
+from config.api.prepared import PreparedUpdate, given
 from voice.models import ReceivedConversation, VoiceEvent
 
 __all__ = ["MAX_ATTEMPTS", "due_ids", "replay", "take", "wake", "work_off"]
 
 State = VoiceEvent.State
 WAKE_SECONDS = 1.0
+_mark_read = PreparedUpdate(
+    lambda: (
+        VoiceEvent.objects.filter(pk=given(VoiceEvent, "id"), state=State.TAKEN),
+        {"state": State.DONE, "error": ""},
+    )
+)
 
 
 def take(key: UUID) -> VoiceEvent | None:
@@ -32,7 +39,7 @@ def work_off(event: VoiceEvent, work: Callable[[VoiceEvent], None]) -> bool:
         event, work, reason_of=lambda error: type(error).__name__, when_dead=_note_failure
     )
     if is_done:
-        VoiceEvent.objects.filter(pk=event.pk, state=State.TAKEN).update(state=State.DONE, error="")
+        _mark_read(id=event.pk)
     return is_done
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.api.models import Account
-from config.api.prepared import PreparedInsert
+from config.api.prepared import PreparedInsert, PreparedRows, given
 from crm import contacts, timeline
 from crm.contacts import InvalidAddress
 from crm.models import Contact, Conversation, Message, TimelineEntry
@@ -25,6 +25,21 @@ from voice.received_values import Line, ReceivedTalk
 Status = ReceivedConversation.Status
 _insert_talk = PreparedInsert(Conversation)
 _insert_message = PreparedInsert(Message)
+_found = PreparedRows(
+    lambda: (
+        ReceivedConversation.objects.filter(pk=given(ReceivedConversation, "id"))
+        .select_related("talk", "contact")
+        .order_by()
+    )
+)
+_locked = PreparedRows(
+    lambda: (
+        ReceivedConversation.objects.filter(pk=given(ReceivedConversation, "id"))
+        .select_for_update(of=("self",))
+        .select_related("talk", "contact")
+        .order_by()
+    )
+)
 Words = tuple[str, str, str]  # a line's key, its author, its text
 AUTHORS = {"user": Message.Author.PERSON, "agent": Message.Author.PERSONA}
 
@@ -51,18 +66,18 @@ def conversation_for(event: VoiceEvent) -> ReceivedConversation | None:
 
     None when its person was forgotten; then what the event says is forgotten as well.
     """
-    rows = ReceivedConversation.objects.select_related("talk", "contact")
     if event.received_id is None:
-        first, _made = rows.get_or_create(
+        first, _made = ReceivedConversation.objects.get_or_create(
             account=event.account,
             conversation_id=event.conversation_id,
             defaults={"source": event.source, "received_at": event.received_at},
         )
         VoiceEvent.objects.filter(pk=event.pk).update(received=first)
         event.received_id = first.pk
-    if transaction.get_connection().in_atomic_block:
-        rows = rows.select_for_update(of=("self",))
-    row = rows.get(pk=event.received_id)
+    find = _locked if transaction.get_connection().in_atomic_block else _found
+    row = find.first(id=event.received_id)
+    if row is None:
+        return None  # gone this moment, and the event with it
     row.account = event.account
     if row.status != Status.ERASED:
         return row

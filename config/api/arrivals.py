@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Self, TypeVar
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from config.api.models import AccountQuerySet
+from config.api.prepared import PreparedRows, PreparedUpdate, given
 
 log = logging.getLogger(__name__)
 
@@ -72,15 +74,29 @@ def take(kind: type[A], key: UUID, *, when_dead: WhenDead = no_one_is_told) -> A
 
     The count goes up before the work, so that what kills its worker is given up as well.
     """
-    due = kind._default_manager.due().filter(pk=key)  # type: ignore[attr-defined]
-    until = timezone.now() + LEASE
-    fresh = due.filter(attempts__lt=MAX_ATTEMPTS)
-    if fresh.update(state=State.TAKEN, attempts=F("attempts") + 1, not_before=until):
-        row: A = kind._default_manager.get(pk=key)  # type: ignore[assignment]
-        return row
+    now = timezone.now()
+    if _take_fresh(kind)(id=key, now=now, until=now + LEASE):
+        return _of_key(kind).first(id=key)
+    due = kind._default_manager.due(at=now).filter(pk=key)  # type: ignore[attr-defined]
     if due.filter(attempts__gte=MAX_ATTEMPTS).update(state=State.DEAD, error=WORKER_DIED):
         when_dead(key, WORKER_DIED)
     return None
+
+
+@cache
+def _take_fresh(kind: type[A]) -> PreparedUpdate:
+    fresh = kind._default_manager.due(at=given(kind, "not_before", name="now"))  # type: ignore[attr-defined]
+    taken = {
+        "state": State.TAKEN,
+        "attempts": F("attempts") + 1,
+        "not_before": given(kind, "not_before", name="until"),
+    }
+    return PreparedUpdate(lambda: (fresh.filter(pk=given(kind, "id"), attempts__lt=MAX_ATTEMPTS), taken))
+
+
+@cache
+def _of_key(kind: type[A]) -> PreparedRows[A]:
+    return PreparedRows(lambda: kind._default_manager.filter(pk=given(kind, "id")).order_by())
 
 
 def work_off(

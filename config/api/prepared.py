@@ -10,6 +10,7 @@ are built once, with a `Given` where a value comes later:
 Everything else is an ordinary queryset: this is worth its words only where every chat passes.
 """
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from django.db.models import (
     BooleanField,
     CharField,
     Expression,
+    F,
     Field,
+    Func,
     IntegerField,
     Model,
     QuerySet,
@@ -45,10 +48,48 @@ class Given(Expression):
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
 
+    def written(self, value: Any) -> Any:
+        return self.output_field.get_db_prep_save(value, connection)
+
 
 def given(model: type[Model], field: str, *, name: str = "") -> Any:
     """The place of a value for a field, called like it unless it is given a name of its own."""
     return Given(name or field, cast("Field[Any, Any]", model._meta.get_field(field)))
+
+
+class _GivenList(Given):
+    def written(self, values: Any) -> Any:
+        return list_parameter(self.output_field, values)
+
+
+def list_parameter(field: "Field[Any, Any]", values: Iterable[Any]) -> Any:
+    """Many values of a field as one parameter, for `in_list`."""
+    written = [field.get_db_prep_save(one, connection) for one in values]
+    return written if connection.vendor == "postgresql" else json.dumps(written)
+
+
+def in_list(field: "Field[Any, Any]") -> str:
+    """SQL after a column: it is one of the values in a `list_parameter`. The same for any number of them."""
+    if connection.vendor != "postgresql":
+        return "IN (SELECT value FROM json_each(%s))"
+    # varchar(20)[] would cut longer values off.
+    kind = "text" if isinstance(field, CharField) else field.db_type(connection)
+    return f"= ANY(%s::{kind}[])"
+
+
+class _Among(Func):
+    def __init__(self, column: Any, values: _GivenList) -> None:
+        super().__init__(column, output_field=BooleanField())
+        self.values = values
+
+    def as_sql(self, compiler: Any, connection: Any, *_words: Any, **_more: Any) -> Any:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        return f"{column} {in_list(self.values.output_field)}", [*parameters, self.values]
+
+
+def among(model: type[Model], field: str, *, name: str) -> Any:
+    """A condition: the field is one of many values that are given together when the query runs."""
+    return _Among(F(field), _GivenList(name, cast("Field[Any, Any]", model._meta.get_field(field))))
 
 
 class _Converters:
@@ -82,9 +123,7 @@ class _Statement:
         if values.keys() != self.names:
             raise TypeError(f"This query is given {sorted(self.names)}, not {sorted(values)}.")
         return [
-            place.output_field.get_db_prep_save(values[place.name], connection)
-            if isinstance(place, Given)
-            else place
+            place.written(values[place.name]) if isinstance(place, Given) else place
             for place in self.parameters
         ]
 

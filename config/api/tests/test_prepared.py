@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from config.api.models import Account, ApiKey, AuditEntry
-from config.api.prepared import PreparedInsert, PreparedRows, PreparedUpdate, PreparedValues, given
+from config.api.prepared import PreparedInsert, PreparedRows, PreparedUpdate, PreparedValues, among, given
 from personas.models import ProviderCredential
 from tests.factories import make_account
 
@@ -153,3 +153,43 @@ def test_a_secret_is_stored_encrypted_as_save_would():
     with connection.cursor() as cursor:
         cursor.execute("SELECT secret FROM personas_providercredential WHERE id = %s", [made.pk])
         assert "sk-123" not in cursor.fetchone()[0]
+
+
+keys_among = PreparedRows(lambda: ApiKey.objects.filter(among(ApiKey, "id", name="ids")).order_by("pk"))
+of_accounts = PreparedValues(
+    lambda: (
+        ApiKey.objects.filter(among(ApiKey, "account", name="accounts"), among(ApiKey, "name", name="names"))
+        .order_by("pk")
+        .values_list("name")
+    )
+)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("wanted", [[], [0], [2, 0], list(range(5))])
+def test_many_values_are_given_as_one(wanted):
+    account = make_account()
+    keys = [ApiKey(account=account, name=f"key {place}", scopes=["*"]) for place in range(5)]
+    for key in keys:
+        key.new_key()
+        key.save()
+    ids = [keys[place].pk for place in wanted]
+    assert keys_among(ids=ids) == list(ApiKey.objects.filter(pk__in=ids).order_by("pk"))
+    names = [keys[place].name for place in wanted]
+    found = of_accounts(accounts=[account.pk, account.pk + 1], names=[*names, "x" * 500])
+    assert sorted(name for (name,) in found) == sorted(names)
+
+
+@pytest.mark.django_db
+def test_many_rows_are_changed_by_one_statement_that_is_made_once():
+    rename_all = PreparedUpdate(
+        lambda: (
+            Account.objects.filter(among(Account, "slug", name="slugs")),
+            {"name": given(Account, "name")},
+        )
+    )
+    for slug in ("a", "b", "c"):
+        make_account(slug)
+    assert rename_all(slugs=["a", "c", "nobody"], name="New") == 2
+    assert rename_all(slugs=[], name="Nothing") == 0
+    assert set(Account.objects.filter(name="New").values_list("slug", flat=True)) == {"a", "c"}
