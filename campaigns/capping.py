@@ -7,12 +7,14 @@ asked for (Purpose.TRANSACTIONAL, all that has no campaign) is never counted and
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 from django.conf import settings
 
 from campaigns.models import Delivery
 from config.api.models import Account
+from config.api.prepared import PreparedValues, among
 from crm.models import Contact
 
 State = Delivery.State
@@ -56,14 +58,21 @@ def free_to_leave(cap: Cap, contacts: Collection[UUID], *, at: datetime) -> dict
 def _emails(
     cap: Cap, contacts: Collection[UUID], under_way: tuple[str, ...], *, at: datetime
 ) -> dict[UUID, list[datetime]]:
-    rows = Delivery.objects.filter(
-        contact__in=contacts, campaign__isnull=False, state__in=[State.SENT, *under_way]
-    )
     times: dict[UUID, list[datetime]] = {}
-    for contact, sent_at in rows.order_by().values_list("contact_id", "sent_at"):
+    for contact, sent_at in _sent(under_way)(contacts=contacts):
         if sent_at is None or sent_at > at - cap.days:
             times.setdefault(contact, []).append(sent_at or at)
     return times
+
+
+@cache
+def _sent(under_way: tuple[str, ...]) -> PreparedValues:
+    theirs = Delivery.objects.filter(
+        among(Delivery, "contact", name="contacts"),
+        campaign__isnull=False,
+        state__in=[State.SENT, *under_way],
+    )
+    return PreparedValues(lambda: theirs.order_by().values_list("contact_id", "sent_at"))
 
 
 def _free(cap: Cap, times: dict[UUID, list[datetime]], *, at: datetime) -> dict[UUID, datetime]:

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -14,11 +16,13 @@ from django.utils import timezone
 from campaigns import figures
 from campaigns.events import note
 from campaigns.models import Campaign, Delivery, EmailEvent, Recipient, SmtpServer
+from config.api.prepared import PreparedRows, PreparedUpdate, PreparedValues, among, given
 
 State = Delivery.State
 Kind = EmailEvent.Kind
 HELD = (State.CLAIMED, State.IN_DATA)
 RESENDABLE = (State.UNKNOWN, State.FAILED)
+NOW = given(Delivery, "not_before", name="now")
 
 # How long a sender is believed alive. It renews its claims and its hold on the server several times in
 # this; should it sleep longer and wake up, no email of its own that another took can begin any more.
@@ -85,53 +89,58 @@ def claim_due(
     """
     ids: list[UUID] = []
     with transaction.atomic():
-        sources: list[UUID | None] = [None, *_campaigns_of(server_id)]
+        asked = _Asked(is_outbox=server_id is None, without=tuple(sorted(without)))
+        server = {} if server_id is None else {"smtp_server": server_id}
+        now = timezone.now()
+        sources: list[UUID | None] = [None, *(pk for (pk,) in _campaigns_of(asked)(now=now, **server))]
         for index, campaign_id in enumerate(sources):
             share = -(-(limit - len(ids)) // (len(sources) - index)) if campaign_id else limit
-            due = _due(server_id, campaign_id, without=without)
-            ids += _locked_ids(due, limit=min(share, limit - len(ids)))
+            campaign = {"campaign": campaign_id} if campaign_id else {}
+            due = _due(asked, min(share, limit - len(ids)), is_of_campaign=bool(campaign_id))
+            ids += [pk for (pk,) in due(now=now, **server, **campaign)]
             if len(ids) >= limit:
                 break
         return _take(ids, claim=claim)
 
 
-def _campaigns_of(server_id: int | None) -> QuerySet[Campaign, UUID]:
-    waiting = Delivery.objects.due().filter(smtp_server=server_id, campaign__isnull=False)
-    live = Campaign.objects.sendable().filter(smtp_server=server_id)
+class _Asked(NamedTuple):
+    """What a claim asks for, besides values."""
+
+    is_outbox: bool
+    without: tuple[str, ...]
+
+    @property
+    def server(self) -> Any:
+        return None if self.is_outbox else given(Delivery, "smtp_server")
+
+
+@lru_cache(maxsize=16)
+def _campaigns_of(asked: _Asked) -> PreparedValues:
+    waiting = Delivery.objects.due(at=NOW).filter(smtp_server=asked.server, campaign__isnull=False)
+    live = Campaign.objects.sendable().filter(smtp_server=asked.server)
     # A finished campaign has due mail only when staff resend some, so running ones are few and this is short.
-    return live.filter(Q(state=Campaign.State.RUNNING) | Q(pk__in=waiting.values("campaign"))).values_list(
-        "pk", flat=True
-    )
+    its = live.filter(Q(state=Campaign.State.RUNNING) | Q(pk__in=waiting.values("campaign")))
+    return PreparedValues(lambda: its.values_list("pk"))
 
 
-def _due(
-    server_id: int | None, campaign_id: UUID | None, *, without: Collection[str]
-) -> "QuerySet[Delivery]":
-    rows = Delivery.objects.due().filter(smtp_server=server_id, campaign=campaign_id)
-    for domain in without:
+@lru_cache(maxsize=512)
+def _due(asked: _Asked, limit: int, *, is_of_campaign: bool) -> PreparedValues:
+    campaign = given(Delivery, "campaign") if is_of_campaign else None
+    rows = Delivery.objects.due(at=NOW).filter(smtp_server=asked.server, campaign=campaign)
+    for domain in asked.without:
         rows = rows.exclude(to_email__endswith=f"@{domain}")
-    return rows
-
-
-def _locked_ids(rows: "QuerySet[Delivery]", *, limit: int) -> list[UUID]:
     rows = rows.order_by("not_before")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True, of=("self",))
-    return list(rows.values_list("pk", flat=True)[:limit])
+    return PreparedValues(lambda: rows.values_list("pk")[:limit])
 
 
 def _take(ids: Collection[UUID], *, claim: str) -> list[Delivery]:
     if not ids:
         return []
-    rows = Delivery.objects.due().filter(pk__in=ids)
-    rows.update(state=State.CLAIMED, claim=claim, lease_until=timezone.now() + LEASE)
-    won = Delivery.objects.filter(pk__in=ids, claim=claim, state=State.CLAIMED).order_by("not_before")
-    # Only what sending needs, and the email still encrypted: one that no key opens must not stop the rest.
-    found = list(
-        won.select_related("contact")
-        .annotate(sealed=Cast("rendered", TextField()))
-        .only(*SENDING_FIELDS, "contact__is_active", "contact__erased_at", "contact__time_zone")
-    )
+    now = timezone.now()
+    _mark_claimed(ids=ids, now=now, claim=claim, lease_until=now + LEASE)
+    found: list[Delivery] = [*_claimed(ids=ids, claim=claim)]
     note([one.pk for one in found], Kind.CLAIMED)
     return found
 
@@ -152,6 +161,43 @@ SENDING_FIELDS = (
     "subject",
     "to_email",
 )
+_mark_claimed = PreparedUpdate(
+    lambda: (
+        Delivery.objects.due(at=NOW).filter(among(Delivery, "id", name="ids")),
+        {
+            "state": State.CLAIMED,
+            "claim": given(Delivery, "claim"),
+            "lease_until": given(Delivery, "lease_until"),
+        },
+    )
+)
+# Only what sending needs, and the email still encrypted: one that no key opens must not stop the rest.
+_claimed = PreparedRows(
+    lambda: (
+        _of_claim(State.CLAIMED)
+        .order_by("not_before")
+        .select_related("contact")
+        .annotate(sealed=Cast("rendered", TextField()))
+        .only(*SENDING_FIELDS, "contact__is_active", "contact__erased_at", "contact__time_zone")
+    )
+)
+
+
+def _of_claim(state: str) -> "QuerySet[Delivery]":
+    return Delivery.objects.filter(
+        among(Delivery, "id", name="ids"), claim=given(Delivery, "claim"), state=state
+    )
+
+
+def _allowed_in_data() -> "tuple[QuerySet[Delivery], dict[str, Any]]":
+    live = Q(campaign=None) | Q(campaign__in=Campaign.objects.sendable().values("pk"))
+    stopped = Recipient.objects.held().filter(pk=OuterRef("recipient"))
+    rows = _of_claim(State.CLAIMED).filter(live).exclude(Exists(stopped))
+    return rows, {"state": State.IN_DATA, "lease_until": given(Delivery, "lease_until")}
+
+
+_mark_in_data = PreparedUpdate(_allowed_in_data)
+_in_data = PreparedValues(lambda: _of_claim(State.IN_DATA).values_list("pk"))
 
 
 def begin_data(ids: Collection[UUID], *, claim: str) -> set[UUID]:
@@ -162,12 +208,8 @@ def begin_data(ids: Collection[UUID], *, claim: str) -> set[UUID]:
     """
     if not ids:
         return set()
-    live = Q(campaign=None) | Q(campaign__in=Campaign.objects.sendable().values("pk"))
-    stopped = Recipient.objects.held().filter(pk=OuterRef("recipient"))
-    mine = Delivery.objects.filter(live, pk__in=ids, claim=claim, state=State.CLAIMED)
-    mine.exclude(Exists(stopped)).update(state=State.IN_DATA, lease_until=timezone.now() + LEASE)
-    granted = Delivery.objects.filter(pk__in=ids, claim=claim, state=State.IN_DATA)
-    begun = set(granted.values_list("pk", flat=True))
+    _mark_in_data(ids=ids, claim=claim, lease_until=timezone.now() + LEASE)
+    begun = {pk for (pk,) in _in_data(ids=ids, claim=claim)}
     note(list(begun), Kind.IN_DATA)
     return begun
 

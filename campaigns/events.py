@@ -8,11 +8,11 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Delivery, EmailEvent
+from config.api.prepared import in_list, list_parameter
 
-ROWS = 500  # in one statement
 INSERT = """
 INSERT INTO campaigns_emailevent (delivery_id, at, kind, detail, source, source_id, is_bot)
-SELECT id, {at}, %s, {detail}, '', '', FALSE FROM campaigns_delivery WHERE id IN ({ids})
+SELECT id, {at}, %s, {detail}, '', '', FALSE FROM campaigns_delivery WHERE id {among}
 """
 
 
@@ -27,16 +27,16 @@ def note_replies(ids: Sequence[UUID], kind: str, *, at: datetime) -> None:
 
 
 def _insert(ids: Sequence[UUID], kind: str, *, detail: str | None, at: datetime) -> None:
+    if not ids:
+        return
     key, when = Delivery._meta.pk, EmailEvent._meta.get_field("at")
-    is_postgres = connection.vendor == "postgresql"
+    words = INSERT.format(
+        at="%s::timestamptz" if connection.vendor == "postgresql" else "%s",
+        detail="last_reply" if detail is None else "%s",
+        among=in_list(key),
+    )
     moment = when.get_db_prep_value(at, connection)
-    for start in range(0, len(ids), ROWS):
-        part = [key.get_db_prep_value(one, connection) for one in ids[start : start + ROWS]]
-        words = INSERT.format(
-            at="%s::timestamptz" if is_postgres else "%s",
-            detail="last_reply" if detail is None else "%s",
-            ids=", ".join(["%s"] * len(part)),
+    with connection.cursor() as cursor:
+        cursor.execute(
+            words, [moment, str(kind), *([] if detail is None else [detail]), list_parameter(key, ids)]
         )
-        given = [moment, str(kind), *([] if detail is None else [detail]), *part]
-        with connection.cursor() as cursor:
-            cursor.execute(words, given)

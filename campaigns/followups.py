@@ -13,12 +13,12 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns import capping, queueing, reasons, rendering, scheduling, stopping
+from campaigns import bulk, capping, queueing, reasons, rendering, scheduling, stopping
 from campaigns.events import note
 from campaigns.inviting import Desk, desk_of, locked, more_ways_in, put_off
 from campaigns.models import Campaign, Delivery, EmailEvent, Recipient
 from campaigns.models.campaigns import RecipientQuerySet
-from campaigns.queueing import CHUNK, Letter
+from campaigns.queueing import Letter
 from campaigns.scheduling import Following, Plan
 from crm.models import Contact
 from interviews.models import Interview
@@ -225,7 +225,7 @@ def _write(
             _move(person, desk.plan, verdict, emails=_count(emails.get(person.pk, [])), now=now)
             moved.append(person)
     put_off([person for person in people if person.pk in later], later)
-    Recipient.objects.bulk_update(moved, ["next_step", "next_at"], batch_size=CHUNK)
+    bulk.save_each(moved, ["next_step", "next_at"])
     for reason, ids in stops.items():
         stop(Recipient.objects.filter(pk__in=ids), reason, at=now)
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns import capping, queueing, reasons, rendering, scheduling, splitting, stopping
+from campaigns import bulk, capping, queueing, reasons, rendering, scheduling, splitting, stopping
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaigns import RecipientQuerySet
 from campaigns.queueing import CHUNK, Letter
@@ -21,7 +21,7 @@ from campaigns.splitting import Split
 from interviews import starting
 from interviews.starting import Invitation
 
-CLOCK_FIELDS = ["interview", "state", "skip_reason", "variant", "invited_at", "next_step", "next_at"]
+CLOCK_FIELDS = ["interview_id", "state", "skip_reason", "variant", "invited_at", "next_step", "next_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def put_off(people: Iterable[Recipient], moments: dict[int, datetime]) -> None:
     later = list(people)
     for person in later:
         person.next_at = moments[person.pk]
-    Recipient.objects.bulk_update(later, ["next_at"], batch_size=CHUNK)
+    bulk.save_each(later, ["next_at"])
 
 
 def _invite(desk: Desk, people: Sequence[Recipient], now: datetime) -> None:
@@ -184,7 +184,7 @@ def _invite(desk: Desk, people: Sequence[Recipient], now: datetime) -> None:
         if person.pk in refused:
             person.state, person.skip_reason = Recipient.State.SKIPPED, "line break in the name"
             person.next_at = None
-    Recipient.objects.bulk_update(people, CLOCK_FIELDS, batch_size=CHUNK)
+    bulk.save_each(people, CLOCK_FIELDS)
 
 
 def _ways_in(campaign: Campaign, people: Sequence[Recipient]) -> dict[int, Invitation]:

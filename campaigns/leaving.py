@@ -15,6 +15,7 @@ from campaigns import capping, reasons, scheduling
 from campaigns.models import Campaign, Delivery, Recipient
 from campaigns.scheduling import Plan
 from config.api.models import Account
+from config.api.prepared import PreparedRows, among
 from crm import consent
 from crm.models.contacts import Channel
 
@@ -29,6 +30,24 @@ JUDGED = (
     "interview__conversation",
 )
 
+_accounts = PreparedRows(lambda: Account.objects.filter(among(Account, "id", name="ids")))
+_campaigns = PreparedRows(
+    lambda: (
+        Campaign.objects.filter(among(Campaign, "id", name="ids"))
+        .select_related("account", "schedule")
+        .order_by()
+    )
+)
+# Only what is judged: this is read for every email that leaves.
+_judged = PreparedRows(
+    lambda: (
+        Recipient.objects.filter(among(Recipient, "id", name="ids"))
+        .select_related("interview")
+        .only(*JUDGED)
+        .order_by()
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -41,7 +60,7 @@ class Held:
 def held_back(deliveries: Sequence[Delivery], *, at: datetime | None = None) -> dict[UUID, Held]:
     """Delivery → why it stays; whoever is not in it may go. Read with their contacts."""
     now = at or timezone.now()
-    accounts = Account.objects.in_bulk({one.account_id for one in deliveries})
+    accounts = {one.pk: one for one in _accounts(ids={one.account_id for one in deliveries})}
     held = _refused(deliveries, accounts, now)
     of_campaigns = [one for one in deliveries if one.recipient_id and one.pk not in held]
     if not of_campaigns:
@@ -77,13 +96,11 @@ def _refused(
 
 
 def _people(deliveries: Iterable[Delivery]) -> dict[int, Recipient]:
-    """Only what is judged: this is read for every email that leaves."""
-    rows = Recipient.objects.filter(pk__in={one.recipient_id for one in deliveries})
-    return {person.pk: person for person in rows.select_related("interview").only(*JUDGED)}
+    return {person.pk: person for person in _judged(ids={one.recipient_id for one in deliveries})}
 
 
 def _plans(campaigns: Collection[UUID]) -> dict[UUID, Plan]:
-    found = Campaign.objects.select_related("account", "schedule").in_bulk(campaigns)
+    found = {one.pk: one for one in _campaigns(ids=campaigns)}
     steps = scheduling.steps_of(found)
     return {pk: Plan(scheduling.rules_of(campaign), steps.get(pk, ())) for pk, campaign in found.items()}
 

@@ -10,10 +10,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from campaigns import own_words, rendering, states
+from campaigns.events import note
 from campaigns.mime import HeaderInjectionError
 from campaigns.models import Campaign, Delivery, EmailEvent, Recipient, SentText
 from config.api.ids import uuid7
 from config.api.models import digest
+from config.api.prepared import PreparedInsert
 from crm.contacts import email_of
 from crm.models import AccessLink
 from crm.models.consent import Purpose
@@ -24,6 +26,9 @@ CHUNK = 200
 # a hundred thousand of them would only sit in the database.
 AHEAD = 2_000
 RUN_SECONDS = 40
+_insert_delivery = PreparedInsert(Delivery)
+_insert_text = PreparedInsert(SentText)
+_insert_link = PreparedInsert(AccessLink)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,9 @@ def queue(campaign: Campaign, letters: Sequence[Letter]) -> set[int]:
             continue
         deliveries.append(delivery)
         texts.append(text)
-    Delivery.objects.bulk_create(deliveries, batch_size=CHUNK)
-    SentText.objects.bulk_create(texts, batch_size=CHUNK)
-    kind = EmailEvent.Kind.QUEUED
-    EmailEvent.objects.bulk_create(EmailEvent(delivery=one, kind=kind) for one in deliveries)
+    _insert_delivery.many(deliveries)
+    _insert_text.many(texts)
+    note([one.pk for one in deliveries], EmailEvent.Kind.QUEUED)
     return refused
 
 
@@ -109,7 +113,7 @@ def _unsubscribe_links(letters: Sequence[Letter]) -> list[_Unsubscribe]:
                 subject={"delivery": str(delivery_id)},
             )
         )
-    AccessLink.objects.bulk_create(links, batch_size=CHUNK)
+    _insert_link.many(links)
     return made
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient, Step
+from config.api.prepared import PreparedValues, among
 from crm import consent
 from crm.contacts import email_of
 from crm.models import Contact, Message, Suppression
@@ -74,8 +75,16 @@ def by_interview(interview: Interview | None) -> str:
 
 def taken_over(interviews: Iterable[Interview | None]) -> set[UUID]:
     talks = [one.conversation_id for one in interviews if one is not None]
-    rows = Message.objects.filter(conversation__in=talks, act=TAKEN_OVER)
-    return set(rows.values_list("conversation_id", flat=True))
+    return {talk for (talk,) in _taken_over(talks=talks)} if talks else set()
+
+
+_taken_over = PreparedValues(
+    lambda: (
+        Message.objects.filter(among(Message, "conversation", name="talks"), act=TAKEN_OVER)
+        .order_by()
+        .values_list("conversation_id")
+    )
+)
 
 
 def holds(step: Step, interview: Interview | None) -> bool:

@@ -16,6 +16,7 @@ from django.conf import settings
 from campaigns import public_holidays
 from campaigns.models import Campaign, Schedule, Step
 from campaigns.models.schedules import EVERY_DAY
+from config.api.prepared import PreparedRows, among
 from config.api.zones import first_zone
 
 DAY = timedelta(days=1)
@@ -119,10 +120,18 @@ def rules_of(campaign: Campaign) -> Rules:
 def steps_of(campaigns: Iterable[UUID]) -> dict[UUID, list[Step]]:
     """Campaign → its steps in order, with their templates, in one query."""
     found: dict[UUID, list[Step]] = {}
-    rows = Step.objects.filter(campaign__in=list(campaigns)).select_related("template").order_by("position")
-    for step in rows:
+    for step in _steps(campaigns=list(campaigns)):
         found.setdefault(step.campaign_id, []).append(step)
     return found
+
+
+_steps = PreparedRows(
+    lambda: (
+        Step.objects.filter(among(Step, "campaign", name="campaigns"))
+        .select_related("template")
+        .order_by("position")
+    )
+)
 
 
 def plan_of(campaign: Campaign) -> Plan:

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import OperationalError, close_old_connections, connection, transaction
@@ -74,6 +74,17 @@ class Run:
         self._lanes.limits = limits or Limits()
 
     def work(self) -> Report:
+        with connection.execute_wrapper(self._then_go_on):
+            return self._work()
+
+    def _then_go_on(self, execute: Callable[..., T], sql: str, params: Any, many: bool, context: Any) -> T:
+        """A transaction takes longer than a server to answer: lanes need not wait for the end of it."""
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            self._lanes.go_on()
+
+    def _work(self) -> Report:
         is_whole = False
         try:
             self._feed()

@@ -6,15 +6,18 @@ At six hundred emails a second a statement for each of them would cost more than
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns.events import ROWS, note_replies
+from campaigns.events import note_replies
 from campaigns.models import Delivery, EmailEvent, Recipient
+from config.api.prepared import ROWS, PreparedUpdate, PreparedValues, among, given
 from crm import timeline
 from crm.models import TimelineEntry
 from crm.models.contacts import Channel
@@ -26,15 +29,31 @@ MAY_SETTLE = (State.CLAIMED, State.IN_DATA, State.UNKNOWN)
 # As interviews/fresh_links.py names its emails.
 FRESH_LINK = re.compile(r"fresh-link:([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}):")
 
-# Each row gets its own words, which Django's update() cannot say; both databases can (VALUES has columns
-# named column1 and column2 in both).
+_count_sent = PreparedUpdate(
+    lambda: (
+        Recipient.objects.filter(among(Recipient, "id", name="people")),
+        {"emails_sent": F("emails_sent") + 1, "last_sent_at": given(Recipient, "last_sent_at", name="at")},
+    )
+)
+_talks_of = PreparedValues(
+    lambda: (
+        Recipient.objects.filter(among(Recipient, "id", name="people"), interview__isnull=False)
+        .order_by()
+        .values_list("pk", "interview__conversation_id")
+    )
+)
+
+# Each row gets its own words, which Django's update() cannot say; both databases can.
 SENT = """
 UPDATE campaigns_delivery SET state = %s, sent_at = %s, attempts = attempts + 1, last_reply = said.words,
   claim = '', lease_until = NULL, rendered = CASE WHEN %s THEN rendered ELSE '' END
-FROM (SELECT column1 AS delivery, column2 AS words FROM (VALUES {rows}) AS given) AS said
+FROM ({said}) AS said
 WHERE id = said.delivery AND claim = %s AND state IN (%s, %s, %s)
 RETURNING id
 """
+# The statement stays the same for any number of rows, so that the driver reads it once.
+ARRAYS = "SELECT * FROM unnest(%s::uuid[], %s::text[]) AS given (delivery, words)"
+VALUES = "SELECT column1 AS delivery, column2 AS words FROM (VALUES {rows}) AS given"
 
 
 def mark_sent(sent: Sequence[tuple[Delivery, str]], *, claim: str, keep: bool = False) -> set[UUID]:
@@ -49,7 +68,7 @@ def mark_sent(sent: Sequence[tuple[Delivery, str]], *, claim: str, keep: bool = 
     note_replies([delivery.pk for delivery, _reply in moved], EmailEvent.Kind.SENT, at=now)
     people = [delivery.recipient_id for delivery, _reply in moved if delivery.recipient_id]
     if people:
-        Recipient.objects.filter(pk__in=people).count_sent(at=now)
+        _count_sent(people=people, at=now)
     _write_timeline([delivery for delivery, _reply in moved], at=now)
     return won
 
@@ -57,10 +76,13 @@ def mark_sent(sent: Sequence[tuple[Delivery, str]], *, claim: str, keep: bool = 
 def _moved(sent: Sequence[tuple[Delivery, str]], *, claim: str, keep: bool, now: datetime) -> set[UUID]:
     key = Delivery._meta.pk
     when = Delivery._meta.get_field("sent_at")
-    rows: list[Any] = []
-    for delivery, reply in sent:
-        rows += [key.get_db_prep_value(delivery.pk, connection), reply]
-    words = SENT.format(rows=", ".join(["(%s, %s)"] * len(sent)))
+    pairs = [(key.get_db_prep_value(delivery.pk, connection), reply) for delivery, reply in sent]
+    rows: list[Any]
+    if connection.vendor == "postgresql":
+        said, rows = ARRAYS, [list(column) for column in zip(*pairs, strict=True)]
+    else:
+        said, rows = VALUES.format(rows=", ".join(["(%s, %s)"] * len(sent))), [*chain.from_iterable(pairs)]
+    words = SENT.format(said=said)
     given = [State.SENT, when.get_db_prep_value(now, connection), keep, *rows, claim, *MAY_SETTLE]
     with connection.cursor() as cursor:
         cursor.execute(words, [str(one) if isinstance(one, State) else one for one in given])
@@ -99,8 +121,7 @@ def conversations_of(deliveries: Sequence[Delivery]) -> dict[UUID, UUID]:
     }
     talks: dict[UUID, UUID] = {}
     if invited:
-        rows = Interview.objects.filter(recipient__in=list(invited))
-        talks |= {invited[who]: talk for who, talk in rows.values_list("recipient", "conversation_id")}
+        talks |= {invited[who]: talk for who, talk in _talks_of(people=list(invited))}
     if asked:
         rows = Interview.objects.filter(pk__in=list(asked))
         for interview, account, talk in rows.values_list("pk", "account_id", "conversation_id"):

@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from config.api.models import Account, digest
+from config.api.prepared import PreparedValues, among, given
 from crm.contacts import InvalidAddress, email_of, normalise_email, normalise_phone, phone_of
 from crm.models import Consent, Contact, Suppression
 from crm.models.consent import Purpose
@@ -68,25 +70,35 @@ def _last_words(contact_ids: Sequence[UUID], channel: str, purpose: str, *, at: 
     """What each of them said last to this purpose; who said nothing is missing."""
     said: dict[UUID, bool] = {}
     for start in range(0, len(contact_ids), 500):
-        rows = Consent.objects.filter(
-            contact__in=contact_ids[start : start + 500],
-            channel=channel,
-            purpose=purpose,
-            at__lte=at,
-        ).order_by("at", "id")
-        said |= dict(rows.values_list("contact", "given"))
+        asked = contact_ids[start : start + 500]
+        said |= {
+            who: is_given for who, is_given in _said(who=asked, channel=channel, purpose=purpose, until=at)
+        }
     return said
+
+
+_said = PreparedValues(
+    lambda: (
+        Consent.objects.filter(
+            among(Consent, "contact", name="who"),
+            channel=given(Consent, "channel"),
+            purpose=given(Consent, "purpose"),
+            at__lte=given(Consent, "at", name="until"),
+        )
+        .order_by("at", "id")
+        .values_list("contact", "given")
+    )
+)
 
 
 def _address_of(contact: Contact, channel: str) -> str:
     return phone_of(contact) if channel == Channel.PHONE else email_of(contact)
 
 
-def _suppressions(account: Account, channel: str, purpose: str) -> Any:
+def _suppressions(account: Any, channel: Any, purpose: Any) -> Any:
     """In force for this purpose; an empty purpose on the row blocks every one."""
-    return Suppression.objects.for_account(account).filter(
-        channel=channel, purpose__in={"", purpose}, lifted_at=None
-    )
+    every = Q(purpose="") | Q(purpose=purpose)
+    return Suppression.objects.filter(every, account=account, channel=channel, lifted_at=None)
 
 
 def blocked(account: Account, channel: str, addresses: Iterable[str], *, purpose: str) -> dict[str, str]:
@@ -97,12 +109,21 @@ def blocked(account: Account, channel: str, addresses: Iterable[str], *, purpose
     digests = list(by_digest)
     found: dict[str, str] = {}
     for start in range(0, len(digests), 500):
-        rows = _suppressions(account, channel, purpose).filter(
-            address_digest__in=digests[start : start + 500]
-        )
-        for key, reason in rows.values_list("address_digest", "reason"):
+        part = digests[start : start + 500]
+        rows = _suppressed(account=account.pk, channel=channel, purpose=purpose, digests=part)
+        for key, reason in rows:
             found |= dict.fromkeys(by_digest[key], reason)
     return found
+
+
+_suppressed = PreparedValues(
+    lambda: (
+        _suppressions(*(given(Suppression, name) for name in ("account", "channel", "purpose")))
+        .filter(among(Suppression, "address_digest", name="digests"))
+        .order_by()
+        .values_list("address_digest", "reason")
+    )
+)
 
 
 def in_force(account: Account, channel: str, purpose: str) -> dict[str, str]:

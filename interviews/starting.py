@@ -13,6 +13,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from config.api.models import digest
+from config.api.prepared import PreparedInsert
 from crm import briefs, consent, talk, timeline
 from crm.models import AccessLink, Contact, Conversation
 from crm.models.consent import Purpose
@@ -26,6 +27,9 @@ FINISHED = (State.COMPLETED, State.PROCESSED, State.FAILED)
 QUIET_FOR = timedelta(days=7)  # then an interview counts as abandoned
 PLANNER = "crm.briefs.plan"
 NOT_BEGUN = "not begun"
+_insert_talk = PreparedInsert(Conversation)
+_insert_interview = PreparedInsert(Interview)
+_insert_link = PreparedInsert(AccessLink)
 
 
 class MoveRefused(Exception):  # noqa: N818
@@ -73,9 +77,9 @@ def invite_many(
         link, token = _link(conversation, expires_at=expires_at)
         links.append(link)
         tokens.append(token)
-    Conversation.objects.bulk_create(talks, batch_size=500)
-    Interview.objects.bulk_create(interviews, batch_size=500)
-    AccessLink.objects.bulk_create(links, batch_size=500)
+    _insert_talk.many(talks)
+    _insert_interview.many(interviews)
+    _insert_link.many(links)
     return [
         Invitation(interview, token, url_of(token))
         for interview, token in zip(interviews, tokens, strict=True)
@@ -92,7 +96,7 @@ def ways_in(interviews: Sequence[Interview]) -> list[Invitation]:
         link, token = _link(interview.conversation, expires_at=interview.expires_at)
         links.append(link)
         tokens.append(token)
-    AccessLink.objects.bulk_create(links, batch_size=500)
+    _insert_link.many(links)
     return [
         Invitation(interview, token, url_of(token))
         for interview, token in zip(interviews, tokens, strict=True)

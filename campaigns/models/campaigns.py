@@ -127,10 +127,6 @@ class RecipientQuerySet(AccountQuerySet):
         """Those to whom not even a queued email leaves. What failed may be sent again by staff."""
         return self.filter(stopped_at__isnull=False).exclude(stop_reason=Recipient.Stop.FAILED)
 
-    def count_sent(self, *, at: datetime) -> int:
-        """One more email was sent to each, counted in one query."""
-        return self.update(emails_sent=F("emails_sent") + 1, last_sent_at=at)
-
 
 class Recipient(models.Model):
     """One contact in one campaign. waiting → invited | skipped (with the reason).

@@ -140,7 +140,7 @@ def test_an_invitation_killed_in_mid_chunk_leaves_everybody_waiting_or_queued(mo
     def dies(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(Delivery.objects), "bulk_create", dies)
+    monkeypatch.setattr(queueing._insert_delivery, "many", dies)
     with pytest.raises(KeyboardInterrupt):
         inviting.invite_people(campaign.pk)
     monkeypatch.undo()

@@ -18,7 +18,7 @@ from functools import cache
 from itertools import chain
 from typing import Any, Generic, TypeVar, cast
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models import (
     BooleanField,
     CharField,
@@ -64,17 +64,28 @@ class _GivenList(Given):
 
 def list_parameter(field: "Field[Any, Any]", values: Iterable[Any]) -> Any:
     """Many values of a field as one parameter, for `in_list`."""
-    written = [field.get_db_prep_save(one, connection) for one in values]
-    return written if connection.vendor == "postgresql" else json.dumps(written)
+    own = _own_connection()
+    written = [field.get_db_prep_save(one, own) for one in values]
+    return written if own.vendor == "postgresql" else json.dumps(written)
+
+
+def _own_connection() -> Any:
+    """This thread's. Django's `connection` looks for it at each use, which is felt when every value asks."""
+    return connections[DEFAULT_DB_ALIAS]
 
 
 def in_list(field: "Field[Any, Any]") -> str:
     """SQL after a column: it is one of the values in a `list_parameter`. The same for any number of them."""
     if connection.vendor != "postgresql":
         return "IN (SELECT value FROM json_each(%s))"
+    return f"= ANY({array_of(field)})"
+
+
+def array_of(field: "Field[Any, Any]") -> str:
+    """The place of many values of a field as one parameter, in PostgreSQL's SQL."""
     # varchar(20)[] would cut longer values off.
     kind = "text" if isinstance(field, CharField) else field.db_type(connection)
-    return f"= ANY(%s::{kind}[])"
+    return f"%s::{kind}[]"
 
 
 class _Among(Func):
@@ -139,6 +150,7 @@ class _Select:
     start: int
     end: int
     names: Sequence[str]  # of the model's fields; none where plain values are asked for
+    annotations: Sequence[tuple[str, int]]  # name, column
 
     @classmethod
     def of(cls, rows: "QuerySet[Any, Any]") -> "_Select":
@@ -147,20 +159,22 @@ class _Select:
         converters = _Converters([column[0] for column in compiler.select])
         info = compiler.klass_info
         if rows._fields is not None:  # type: ignore[attr-defined]
-            return cls(statement, rows.model, converters, (), 0, 0, ())
+            return cls(statement, rows.model, converters, (), 0, 0, (), ())
         start, end = info["select_fields"][0], info["select_fields"][-1] + 1
         names = [column[0].target.attname for column in compiler.select[start:end]]
         populators = cast(Any, get_related_populators)(info, compiler.select, connection.alias)
-        return cls(statement, info["model"], converters, populators, start, end, names)
+        annotations = tuple(compiler.annotation_col_map.items())
+        return cls(statement, info["model"], converters, populators, start, end, names, annotations)
 
     def read(self, values: Mapping[str, Any]) -> list[list[Any]]:
         with connection.cursor() as cursor:
             cursor.execute(self.statement.sql, self.statement.filled(values))
             found = [list(row) for row in cursor.fetchall()]
+        own = _own_connection()
         for place, (converters, expression) in self.converters:
             for row in found:
                 for convert in converters:
-                    row[place] = convert(row[place], expression, connection)
+                    row[place] = convert(row[place], expression, own)
         return found
 
 
@@ -177,6 +191,8 @@ class PreparedRows(Generic[M]):
             one = select.model.from_db(connection.alias, select.names, row[select.start : select.end])
             for populator in select.populators:
                 populator.populate(row, one)
+            for name, place in select.annotations:
+                setattr(one, name, row[place])
             made.append(one)
         return made
 
@@ -218,16 +234,16 @@ class PreparedUpdate:
 _AS_THEY_ARE: dict[Any, type] = {CharField: str, TextField: str, IntegerField: int, BooleanField: bool}
 
 
-def _written_by(field: "Field[Any, Any]") -> Callable[[Model], Any]:
-    """How the value of a new row's field is stored, as `save` would."""
+def _written_by(field: "Field[Any, Any]") -> Callable[[Model, Any], Any]:
+    """How the value of a new row's field is stored on a connection, as `save` would."""
     own: Any = type(field)
     usual = own.pre_save is Field.pre_save and not field.has_db_default()  # type: ignore[attr-defined]
     plain = next((kind for of, kind in _AS_THEY_ARE.items() if own.get_prep_value is of.get_prep_value), None)
     name = field.attname
 
-    def write(row: Model) -> Any:
+    def write(row: Model, on: Any) -> Any:
         value = getattr(row, name) if usual else field.pre_save(row, add=True)
-        return value if plain is type(value) else field.get_db_prep_save(value, connection)
+        return value if plain is type(value) else field.get_db_prep_save(value, on)
 
     return write
 
@@ -272,7 +288,8 @@ class PreparedInsert(Generic[M]):
         return str(sql)
 
     def __call__(self, row: M) -> M:
-        values = [write(row) for write in self._write]
+        own = _own_connection()
+        values = [write(row, own) for write in self._write]
         with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
             cursor.execute(self._sql(), values)
             if self._makes_key:
@@ -283,7 +300,8 @@ class PreparedInsert(Generic[M]):
     def many(self, rows: Iterable[M]) -> None:
         """Stores them in this order. Keys that the database makes are not told."""
         made = list(rows)
+        own = _own_connection()
         start, values, places = self._parts()
-        insert_rows(start + values, places, [[write(row) for write in self._write] for row in made])
+        insert_rows(start + values, places, [[write(row, own) for write in self._write] for row in made])
         for row in made:
             row._state.adding, row._state.db = False, connection.alias

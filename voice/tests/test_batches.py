@@ -299,7 +299,8 @@ def test_the_preview_says_who_is_called_who_later_and_who_not(account, settings)
     assert "1 do not call: asked for it" in words
 
 
-def test_the_preview_asks_as_often_for_many_people_as_for_few(account, django_assert_num_queries):
+def test_the_preview_asks_as_often_for_many_people_as_for_few(account, settings, django_assert_num_queries):
+    settings.CALL_HOURS = (0, 24)
     few, many = make_batch(account, make_people(account, 2)), make_batch(account)
     for person in make_people_beyond(account, 20):
         Callee.objects.create(batch=many, contact=person)
