@@ -20,6 +20,7 @@ LONGEST_KEY = 64
 ACCOUNT = re.compile(r"[A-Za-z0-9_-]{3,50}")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 MOST_ERRORS = 100  # of the transcript; whoever sends so many has another problem
+ONE_FORM = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 SPEAKERS: dict[str, Speaker] = {"user": "user", "agent": "agent"}
 
 
@@ -33,8 +34,7 @@ class InvalidBody(ValueError):  # noqa: N818
 
 def digest_of(body: Mapping[str, Any]) -> str:
     """Of the content, however it was spaced and ordered: clients try again with a body they make anew."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(ONE_FORM.encode(body).encode()).hexdigest()
 
 
 def read(body: Any) -> ReceivedTalk:

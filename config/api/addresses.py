@@ -1,6 +1,7 @@
 """Where a request comes from, as far as it can be believed."""
 
 import ipaddress
+from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -22,6 +23,7 @@ def client_address(request: HttpRequest) -> str:
     return forwarded if parsed(forwarded) is not None else peer
 
 
+@lru_cache(maxsize=1024)  # each request asks twice, of the same few clients
 def parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         found = ipaddress.ip_address(address.partition("%")[0])

@@ -18,6 +18,9 @@ from django.utils.deprecation import MiddlewareMixin
 from config.api.threads import in_database
 from config.system.known_paths import KnownPaths
 
+# Most answers are there by then, and need nobody who watches whether their client leaves.
+UNWATCHED_SECONDS = 0.1
+
 
 class WaitingHttp(KnownPaths, ASGIHandler):
     """Django's own handler takes a request to a thread and back for nearly every middleware, twice, and for
@@ -68,11 +71,11 @@ class WaitingHttp(KnownPaths, ASGIHandler):
     async def _answer_unless_left(self, request: HttpRequest, receive: Any, send: Any) -> None:
         """The view is cancelled when its client leaves."""
         answering = asyncio.create_task(self._answer(request, send))
-        leaving = asyncio.create_task(receive())
         try:
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({answering}, timeout=UNWATCHED_SECONDS)
+            if not answering.done():
+                await _done_or_left(answering, receive)
         finally:
-            leaving.cancel()
             if not answering.done():
                 answering.cancel()
         with suppress(asyncio.CancelledError):
@@ -83,7 +86,24 @@ class WaitingHttp(KnownPaths, ASGIHandler):
         try:
             await self.send_response(response, send)
         finally:
-            response.close()
+            _close(response)
+
+
+async def _done_or_left(answering: "asyncio.Task[None]", receive: Any) -> None:
+    leaving = asyncio.create_task(receive())
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+
+
+def _close(response: Any) -> None:
+    """Its own `close`, without the signal: see `WaitingHttp.handle`."""
+    for close in response._resource_closers:
+        with suppress(Exception):
+            close()
+    response._resource_closers.clear()
+    response.closed = True
 
 
 async def _answered_by(middleware: Any, request: HttpRequest) -> HttpResponseBase:
