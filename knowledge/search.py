@@ -5,15 +5,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from config.api.metadata import note_retrieval
 from config.api.models import Account
-from config.api.prepared import PreparedRows, given
+from config.api.prepared import PreparedRows, among, given
 from config.api.threads import in_database
 from knowledge import embedding, vectors
 from knowledge.keywords import Scored, scored_by_words
@@ -31,7 +30,6 @@ LOOKED_AT = 4  # times as many as asked for, when those that speak of another mo
 MOST_COLLECTIONS = 100
 
 logger = logging.getLogger(__name__)
-M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,35 +274,32 @@ def _terms_of_text(chunk: Chunk, title: Sequence[str]) -> list[str]:
 
 def _chunks(ids: Sequence[int], collections: Sequence[Collection]) -> dict[int, Chunk]:
     """With their documents: many chunks are of one, which is read once."""
+    if not ids:
+        return {}
     searched = {collection.pk for collection in collections}
-    found = [chunk for chunk in _by_keys(_chunks_by, ids) if chunk.collection_id in searched]
+    found = [chunk for chunk in _chunks_of(keys=ids) if chunk.collection_id in searched]
     of = list(dict.fromkeys(chunk.document_id for chunk in found))
-    documents = {document.pk: document for document in _by_keys(_documents_by, of)}
+    documents = {document.pk: document for document in _documents_of(keys=of)}
     for chunk in found:
         if chunk.document_id in documents:
             chunk.document = documents[chunk.document_id]
     return {chunk.pk: chunk for chunk in found if chunk.document_id in documents}
 
 
-def _by_keys(prepared: Callable[[int], PreparedRows[M]], keys: Sequence[Any]) -> list[M]:
-    return prepared(len(keys))(**{f"id{place}": key for place, key in enumerate(keys)}) if keys else []
-
-
-def _places(model: type[Model], count: int) -> list[Any]:
-    return [given(model, "id", name=f"id{place}") for place in range(count)]
-
-
-# A search asks for few different numbers of rows.
-@lru_cache(maxsize=LOOKED_AT * CANDIDATES)
-def _chunks_by(count: int) -> PreparedRows[Chunk]:
-    rows = Chunk.objects.filter(pk__in=_places(Chunk, count)).order_by()
-    return PreparedRows(lambda: rows.only("collection", "document", "text", "terms", "locator"))
-
-
-@lru_cache(maxsize=LOOKED_AT * CANDIDATES)
-def _documents_by(count: int) -> PreparedRows[Document]:
-    rows = Document.objects.filter(pk__in=_places(Document, count)).order_by()
-    return PreparedRows(lambda: rows.only("title", "filename", "origin_kind", "origin_id", "origin_link"))
+_chunks_of = PreparedRows(
+    lambda: (
+        Chunk.objects.filter(among(Chunk, "id", name="keys"))
+        .only("collection", "document", "text", "terms", "locator")
+        .order_by()
+    )
+)
+_documents_of = PreparedRows(
+    lambda: (
+        Document.objects.filter(among(Document, "id", name="keys"))
+        .only("title", "filename", "origin_kind", "origin_id", "origin_link")
+        .order_by()
+    )
+)
 
 
 def _passage(number: int, found: Fused, *, chunk: Chunk, score: float) -> Passage:
