@@ -6,14 +6,15 @@ Case and accents do not matter. The database keeps the index (migration 0006); h
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.db.models.expressions import RawSQL
 
 from crm.models import Contact, ContactAddress, Conversation
 
+M = TypeVar("M", bound=Model)
 MOST_WORDS = 8
 _WORD = re.compile(r"[^\W_]+")
 
@@ -30,18 +31,31 @@ def named(rows: QuerySet[Contact], text: str) -> QuerySet[Contact]:
 
 def contacts_found(rows: QuerySet[Contact], text: str) -> QuerySet[Contact]:
     """Those whose name, company or one of whose addresses holds each of the words."""
-    for word in words_in(text):
-        rows = rows.filter(pk__in=_contacts_with(word))
-    return rows if words_in(text) else rows.none()
+    return _of_all(rows, [_contacts_with(word) for word in words_in(text)])
 
 
 def talks_found(rows: QuerySet[Conversation], text: str) -> QuerySet[Conversation]:
     """Those that hold each of the words: in the title, a client's id of it, or what finds the person."""
-    for word in words_in(text):
-        titled = _holding(Conversation.objects.order_by(), _TALKS, [word])
-        of_people = Conversation.objects.order_by().filter(contact__in=_contacts_with(word))
-        rows = rows.filter(pk__in=titled.values("pk").union(of_people.values("pk")))
-    return rows if words_in(text) else rows.none()
+    return _of_all(rows, [_talks_with(word) for word in words_in(text)])
+
+
+def _of_all(rows: QuerySet[M], keys: Sequence[QuerySet[Any, Any]]) -> QuerySet[M]:
+    """Those whose key is in all of them.
+
+    They are intersected before they meet the rows: PostgreSQL believes that few rows have a word, and joins
+    two lists of keys by comparing each with each, which takes seconds where ten thousand people have both.
+    """
+    if not keys:
+        return rows.none()
+    first, *others = keys
+    return rows.filter(pk__in=first.intersection(*others) if others else first)
+
+
+def _talks_with(word: str) -> QuerySet[Any, Any]:
+    """The keys of the talks with this word in what finds them."""
+    titled = _holding(Conversation.objects.order_by(), _TALKS, [word])
+    of_people = Conversation.objects.order_by().filter(contact__in=_contacts_with(word))
+    return titled.values("pk").union(of_people.values("pk"))
 
 
 def _contacts_with(word: str) -> QuerySet[Any, Any]:

@@ -1,5 +1,7 @@
 """People and talks are found by words and how these begin, and the database keeps the index by itself."""
 
+import json
+
 import pytest
 from django.apps import apps
 from django.db import connection
@@ -121,3 +123,32 @@ def test_the_index_can_be_undone_and_done_again_with_rows_in_the_tables(ada):
 
 def test_every_migration_left_the_index_in_place():
     assert parts_of_the_index() == 9
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="the plans of PostgreSQL")
+@pytest.mark.parametrize("found", [contacts_found, talks_found])
+def test_words_that_everybody_has_are_not_compared_each_with_each(found):
+    """Where each word finds four thousand, a loop over two of them looks at each many times over."""
+    account, number = make_account(), 4000
+    people = Contact.objects.bulk_create(Contact(account=account, name=f"Ada {n}") for n in range(number))
+    ContactAddress.objects.bulk_create(
+        ContactAddress(account=account, contact=one, kind="email", value=f"person-{n}@example.com")
+        for n, one in enumerate(people)
+    )
+    Conversation.objects.bulk_create(Conversation(account=account, contact=one) for one in people)
+    model = Contact if found is contacts_found else Conversation
+    whole = model.objects.select_related("account").order_by("-created_at", "-pk")  # as the admin lists them
+    rows = found(whole, "person @example.com")[:50]
+    assert len(rows) == 50
+    sql, parameters = rows.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", parameters)
+        ((plans,),) = cursor.fetchall()
+    plans = json.loads(plans) if isinstance(plans, str) else plans
+    assert rows_looked_at(plans[0]["Plan"]) < 150 * number
+
+
+def rows_looked_at(plan):
+    own = plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Join Filter", 0)
+    return own + sum(rows_looked_at(part) for part in plan.get("Plans", ()))
