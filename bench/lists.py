@@ -119,6 +119,7 @@ class Callers:
         )
         busiest = Conversation.objects.for_account(account).order_by("-last_seq").first()
         self.ids = {
+            "account": slug,
             "contact_id": busiest.contact_id,
             "user_id": busiest.contact_id,
             "talk_id": busiest.pk,
@@ -148,8 +149,14 @@ def api_lists(ids):
     schema = SchemaGenerator().get_schema(public=True)
     paths = {path for path, _operation in lists_of(schema)}
     paths |= {path for path in schema["paths"] if path.startswith(ANALYTICS)}
-    filled = {re.sub(r"{(\w+)}", lambda found: str(ids.get(found[1], found[0])), path) for path in paths}
+    filled = {with_ids(path, ids) for path in paths}
     return asked(sorted(path for path in filled if "{" not in path))
+
+
+def with_ids(path, ids):
+    """The marketing API calls the account a user, the CRM API a contact."""
+    ids = {**ids, "user_id": ids["account"]} if path.startswith("/email") else ids
+    return re.sub(r"{(\w+)}", lambda found: str(ids.get(found[1], found[0])), path)
 
 
 def asked(paths):
@@ -240,8 +247,8 @@ def compared(few, many):
 
 
 def path_key(path):
-    """The same list of another person has the same name."""
-    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<id>", path)
+    """The same list of another person, or of the other account, has the same name."""
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=/)(few|many)$", "<id>", path)
 
 
 def look(slug, *more, parts=()):
