@@ -7,10 +7,10 @@ import of a hundred thousand people takes. Here what is the same for all rows is
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db import connection, transaction
 from django.db.models import AutoField, Field, Model
 
-from config.api.prepared import ROWS, array_of, insert_rows
+from config.api.prepared import ROWS, array_of, insert_rows, own_connection
 
 Row = Sequence[Any]
 
@@ -90,7 +90,7 @@ def _field(model: type[Model], name: str) -> "Field[Any, Any]":
 
 
 def _prepared(fields: Sequence[Any], row: Row) -> list[Any]:
-    own = connections[DEFAULT_DB_ALIAS]  # looked for once, not by each value
+    own = own_connection()
     return [field.get_db_prep_save(value, own) for field, value in zip(fields, row, strict=True)]
 
 

@@ -64,12 +64,12 @@ class _GivenList(Given):
 
 def list_parameter(field: "Field[Any, Any]", values: Iterable[Any]) -> Any:
     """Many values of a field as one parameter, for `in_list`."""
-    own = _own_connection()
+    own = own_connection()
     written = [field.get_db_prep_save(one, own) for one in values]
     return written if own.vendor == "postgresql" else json.dumps(written)
 
 
-def _own_connection() -> Any:
+def own_connection() -> Any:
     """This thread's. Django's `connection` looks for it at each use, which is felt when every value asks."""
     return connections[DEFAULT_DB_ALIAS]
 
@@ -170,7 +170,7 @@ class _Select:
         with connection.cursor() as cursor:
             cursor.execute(self.statement.sql, self.statement.filled(values))
             found = [list(row) for row in cursor.fetchall()]
-        own = _own_connection()
+        own = own_connection()
         for place, (converters, expression) in self.converters:
             for row in found:
                 for convert in converters:
@@ -288,7 +288,7 @@ class PreparedInsert(Generic[M]):
         return str(sql)
 
     def __call__(self, row: M) -> M:
-        own = _own_connection()
+        own = own_connection()
         values = [write(row, own) for write in self._write]
         with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
             cursor.execute(self._sql(), values)
@@ -300,7 +300,7 @@ class PreparedInsert(Generic[M]):
     def many(self, rows: Iterable[M]) -> None:
         """Stores them in this order. Keys that the database makes are not told."""
         made = list(rows)
-        own = _own_connection()
+        own = own_connection()
         start, values, places = self._parts()
         insert_rows(start + values, places, [[write(row, own) for write in self._write] for row in made])
         for row in made:
