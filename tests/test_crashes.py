@@ -18,6 +18,8 @@ from tests.seats import live, take_seats
 # What a kill leaves is found sooner than in real life.
 SOON = {"RAPPORT_SWEEP_SECONDS": "2", "RAPPORT_LEASE_SECONDS": "8"}
 
+PEOPLE = 8
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("installation")]
 
 
@@ -93,28 +95,36 @@ async def ask_again(session, house, seat, said, text):
 
 async def test_processing_cut_off_by_kill_9_of_the_workers_is_done_once():
     with installation(SOON) as house:
-        (seat,) = take_seats(house, questions=1)
-        async with aiohttp.ClientSession() as session, live(session, house, seat) as socket:
-            text = "I sort invoices by hand every Friday, which takes four hours."
-            await socket.send_json({"type": "send", "client_message_id": uuid.uuid4().hex, "text": text})
-            await frames_until(socket, "closed")
+        seats = take_seats(house, PEOPLE, questions=1)
+        # All wait until all have answered, so that the kill finds some done, one begun, and some not.
+        signal_workers(house, signal.SIGSTOP)
+        async with aiohttp.ClientSession() as session:
+            for seat in seats:
+                await answer_the_one_question(session, house, seat)
+        signal_workers(house, signal.SIGCONT)
         begun = "select count(*) from interviews_processingstep where state in ('running', 'done')"
         wait_for(lambda: rows(house, begun) != [(0,)], pause=0.005)
-        kill_workers(house)
-        state = "select state from interviews_interview"
-        assert rows(house, state) == [("completed",)], "the kill came too late to prove anything"
-        wait_for(lambda: rows(house, state) == [("processed",)], seconds=150)
-        assert rows(house, "select count(*) from knowledge_document") == [(1,)]
-        assert rows(house, "select name, state from interviews_processingstep order by position") == [
-            ("pdf", "done"),
-            ("storage", "done"),
-            ("knowledge", "done"),
-        ]
+        signal_workers(house, signal.SIGKILL)
+        left = "select count(*) from interviews_interview where state = 'completed'"
+        assert rows(house, left) != [(0,)], "the kill came too late to prove anything"
+        wait_for(lambda: rows(house, left) == [(0,)], seconds=150)
+        assert rows(house, "select state from interviews_interview") == [("processed",)] * PEOPLE
+        assert rows(house, "select count(*) from knowledge_document") == [(PEOPLE,)]
+        steps = "interviews_processingstep group by name, state order by position"
+        each = f"select name, state, count(*) from {steps}"
+        assert rows(house, each) == [(name, "done", PEOPLE) for name in ("pdf", "storage", "knowledge")]
         pdfs = [path for path in (house.folder / "files").rglob("*.pdf") if "interviews" in path.parts]
-        assert len(pdfs) == 1
+        assert len(pdfs) == PEOPLE
 
 
-def kill_workers(house):
+async def answer_the_one_question(session, house, seat):
+    async with live(session, house, seat) as socket:
+        text = "I sort invoices by hand every Friday, which takes four hours."
+        await socket.send_json({"type": "send", "client_message_id": uuid.uuid4().hex, "text": text})
+        await frames_until(socket, "closed")
+
+
+def signal_workers(house, what):
     worker = house.child("worker")
     for process in [worker, *worker.children(recursive=True)]:
-        process.kill()
+        process.send_signal(what)
