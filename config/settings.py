@@ -350,6 +350,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django.request": {"level": "ERROR"},
+        # Whoever scans the net asks by number; the answer itself says what is wrong.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "twilio": {"level": "WARNING"},  # it would log the address of every request

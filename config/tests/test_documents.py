@@ -17,7 +17,9 @@ NAMES = [str(file.relative_to(ROOT)) for file in DOCUMENTS]
 READ = re.compile(r'(?:ENV\.\w+|_temperature)\(\s*"([A-Z0-9_]+)"')
 PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)+/?)`")
 # What looks like a path and is none of the repository's.
-ELSEWHERE = re.compile(r"(?:text|multipart|message|application|image|logs|\.ci|bounce|var|Europe)/.*|.*Brief\..*")
+ELSEWHERE = re.compile(
+    r"(?:text|multipart|message|application|image|logs|\.ci|bounce|var|Europe)/.*|.*Brief\..*"
+)
 DUMP = """
 import json
 from django.conf import settings

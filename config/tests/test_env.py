@@ -105,7 +105,9 @@ def test_it_refuses_what_no_browser_sends_as_an_origin(text):
         env(ORIGINS=text).origins("ORIGINS")
 
 
-@pytest.mark.parametrize("text", ["https://", "https:///a", "https://a b", "https://a:port", "http://a:99999"])
+@pytest.mark.parametrize(
+    "text", ["https://", "https:///a", "https://a b", "https://a:port", "http://a:99999"]
+)
 def test_it_refuses_a_url_without_a_host(text):
     with pytest.raises(ImproperlyConfigured, match="BASE_URL"):
         env(BASE_URL=text).url("BASE_URL", schemes=("http", "https"))

@@ -65,7 +65,9 @@ def test_the_scopes_that_are_told_are_those_that_are_asked_for():
 
 
 def test_the_guide_tells_the_same():
-    table = (ROOT / "docs" / "operations.md").read_text().partition("| scope | opens |")[2].partition("\n\n")[0]
+    table = (
+        (ROOT / "docs" / "operations.md").read_text().partition("| scope | opens |")[2].partition("\n\n")[0]
+    )
     assert re.findall(r"^\| `([a-z]+)` \|", table, re.M) == sorted(SCOPES)
 
 

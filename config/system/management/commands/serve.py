@@ -38,9 +38,7 @@ class Command(BaseCommand):
             help="One part alone, watched by nobody: for several machines (docs/deploying.md).",
         )
 
-    def handle(
-        self, *args: Any, port: int | None, seed_demo: bool, only: str | None, **options: Any
-    ) -> None:
+    def handle(self, *args: Any, port: int | None, seed_demo: bool, only: str | None, **options: Any) -> None:
         if port is not None and port != settings.PORT:
             restart_with_port(port)
         try:
