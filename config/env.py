@@ -104,7 +104,8 @@ class Environment:
     def url(self, name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
         address = self.text(name, default)
         if address and address.partition("://")[0] not in schemes:
-            raise ImproperlyConfigured(f"{name} must be a URL with one of: {', '.join(schemes)}.")
+            beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise ImproperlyConfigured(f"{name} must begin with {beginnings}.")
         if not address.startswith("http"):
             return address
         if not host_in(address) or re.search(r"\s", address):

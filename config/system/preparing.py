@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import redis
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -64,6 +65,9 @@ def make_folder() -> None:
     folder = Path(settings.DATA_DIR)
     for path in (folder, Path(settings.MEDIA_ROOT), children.logs_folder()):
         make_writable(path)
+    for log in children.logs_folder().glob("*.log"):
+        if not os.access(log, os.W_OK):  # as of a start by another user
+            raise StartRefusedError(f"The log {log} cannot be written: it belongs to another user.")
     os.chmod(folder, 0o700)
     make_socket_folder(Path(settings.REDIS_SOCKET).parent)
 
@@ -104,8 +108,19 @@ def lock_folder(folder: Path | None = None) -> int:
 
 
 def check_redis() -> None:
-    if settings.EMBEDDED_REDIS and not children.redis_program():
+    if not settings.EMBEDDED_REDIS:
+        check_other_redis()
+    elif not children.redis_program():
         raise StartRefusedError("There is no Redis: install redis-server or valkey-server, or set REDIS_URL.")
+
+
+def check_other_redis() -> None:
+    """The one that REDIS_URL names. Its errors tell the host, and never the password."""
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5, socket_timeout=5) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise StartRefusedError(f"The Redis of REDIS_URL does not answer: {error}") from None
 
 
 def fingerprint(paths: Iterable[Path], *extra: str) -> str:

@@ -17,7 +17,7 @@ def login(request: HttpRequest) -> HttpResponseBase:
 
 
 def refusal(request: HttpRequest) -> HttpResponse | None:
-    """Why nothing is tried; None when it may be. Counted here while Redis is away: staff must get in to help."""
+    """Why nothing is tried; None when it may be. Counted here while Redis is away: staff must get in."""
     if request.method != "POST":
         return None
     allowance = take(f"login:{ident_of_address(client_address(request))}", bucket="login", **PER_ADDRESS)

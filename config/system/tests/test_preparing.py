@@ -105,6 +105,14 @@ def test_a_free_address_is_fine_and_a_busy_one_is_not(settings):
     preparing.check_address()
 
 
+def test_a_redis_that_does_not_answer_is_told_at_once_and_without_its_password(settings):
+    preparing.check_redis()
+    settings.REDIS_URL = "redis://:geheim@127.0.0.1:1"
+    with pytest.raises(StartRefusedError, match="REDIS_URL does not answer") as refusal:
+        preparing.check_redis()
+    assert "geheim" not in str(refusal.value)
+
+
 def test_an_address_that_is_not_ours_is_told_so(settings):
     settings.HOST, settings.PORT = "192.0.2.1", 8000
     with pytest.raises(StartRefusedError, match="HOST"):
