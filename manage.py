@@ -16,8 +16,14 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)
     refuse_unusable_settings()
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError as error:  # it is away, locked, damaged, or nothing was made in it yet
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"The database refused (--traceback shows where): {str(error).splitlines()[0]}")
 
 
 def refuse_unusable_settings() -> None:

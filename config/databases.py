@@ -32,17 +32,34 @@ def database_from_url(url: str, *, sqlite_file: Path, testing: bool) -> dict[str
         raise ImproperlyConfigured("DATABASE_URL must start with postgres:// or sqlite://.")
     if scheme in POSTGRES_SCHEMES:
         return postgres(url)
-    return sqlite(Path(url.removeprefix("sqlite://")) if url else sqlite_file, testing=testing)
+    file = url.removeprefix("sqlite://")
+    if url and not file.strip("/"):
+        raise ImproperlyConfigured("DATABASE_URL must name a file, like sqlite:///srv/rapport.sqlite3.")
+    return sqlite(Path(file) if url else sqlite_file, testing=testing)
 
 
 def postgres(url: str) -> dict[str, Any]:
     return {
-        **environ.Env.db_url_config(url),
+        **_parts_of(url),
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 60,  # seconds
         "CONN_HEALTH_CHECKS": True,
         "TEST": {"NAME": f"test_rapport_{os.getpid()}"},
     }
+
+
+def _parts_of(url: str) -> dict[str, Any]:
+    """The error names no part of the URL: with a stray character, any of them may be the password."""
+    try:
+        parts: dict[str, Any] = environ.Env.db_url_config(url)
+    except ValueError:
+        parts = {}
+    if not parts.get("NAME"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be like postgresql://user:password@host:5432/name; in user and password, "
+            "/ ? % are written as %2F %3F %25."
+        )
+    return parts
 
 
 def sqlite(file: Path, *, testing: bool) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """Reads the environment: each setting once, typed, refused with its name when it makes no sense."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+ORIGIN = re.compile(r"https?://[^/\s?#@]+", re.I)
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,26 @@ class Environment:
             raise ImproperlyConfigured(f"{name} must be IP addresses, each with a port or without.") from None
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        word = self.text(name, default)
-        if word not in choices:
+        """One of the choices, as it is written there; the setting may write it in any case."""
+        found = {word.lower(): word for word in choices}.get(self.text(name, default).lower())
+        if found is None:
             raise ImproperlyConfigured(f"{name} must be one of: {', '.join(choices)}.")
-        return word
+        return found
+
+    def zone(self, name: str, default: str = "") -> str:
+        """The IANA name of a time zone that this machine knows."""
+        zone = self.text(name, default)
+        try:
+            return ZoneInfo(zone).key if zone else ""
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ImproperlyConfigured(f"{name} must be a time zone like Europe/Warsaw.") from None
+
+    def origins(self, name: str) -> list[str]:
+        """Origins as browsers send them. A slash at the end, which is no part of one, is dropped."""
+        found = [word.removesuffix("/") for word in self.words(name)]
+        if not all(ORIGIN.fullmatch(word) for word in found):
+            raise ImproperlyConfigured(f"{name} must be origins like https://app.example.com, with commas.")
+        return found
 
     def folder(self, name: str, default: Path) -> Path:
         return Path(self.text(name, str(default))).expanduser().absolute()
@@ -84,8 +104,13 @@ class Environment:
     def url(self, name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
         address = self.text(name, default)
         if address and address.partition("://")[0] not in schemes:
-            raise ImproperlyConfigured(f"{name} must be a URL with one of: {', '.join(schemes)}.")
-        return address.rstrip("/") if address.startswith("http") else address
+            beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise ImproperlyConfigured(f"{name} must begin with {beginnings}.")
+        if not address.startswith("http"):
+            return address
+        if not host_in(address) or re.search(r"\s", address):
+            raise ImproperlyConfigured(f"{name} must be a URL with a host, like https://talk.example.com.")
+        return address.rstrip("/")
 
 
 def _host_and_port(word: str, port: int) -> tuple[str, int]:
@@ -124,5 +149,10 @@ def kept_secret(path: Path) -> str:
 
 
 def host_in(address: str) -> str:
-    """The host of a URL, without its port."""
-    return address.partition("://")[2].partition("/")[0].partition(":")[0]
+    """The host of a URL as ALLOWED_HOSTS writes it: no port, IPv6 in brackets. Empty when it has none."""
+    try:
+        parts = urlsplit(address)
+        host, _port = parts.hostname or "", parts.port  # a port that is none raises
+    except ValueError:
+        return ""
+    return f"[{host}]" if ":" in host else host

@@ -18,7 +18,9 @@ SECRETS = (
         r"\1…",
     ),
     (re.compile(r"((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=\-]{8,}"), r"\1…"),
-    (re.compile(r"\b(rk_|sk-|whsec_)[A-Za-z0-9_\-]{8,}"), r"\1…"),
+    (re.compile(r"\b(rk_|sk-|whsec_|AIza)[A-Za-z0-9_\-]{8,}"), r"\1…"),
+    # The password of a URL: postgresql://user:password@host
+    (re.compile(r"(\b[a-z][a-z0-9+.\-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.I), r"\1…"),
 )
 
 
@@ -29,7 +31,8 @@ def redact(text: str) -> str:
     return text
 
 
-class RedactSecrets(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), ()
-        return True
+class RedactingFormatter(logging.Formatter):
+    """Of the whole line and its traceback: an exception's words may hold the address that failed."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))

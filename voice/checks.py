@@ -5,10 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from config.api.checks import SETTINGS
 from voice import gates, slots_of_environment
 
 
-@register()
+@register(SETTINGS)
 def check_calls(app_configs: Any = None, **_options: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     unread = [words for words in settings.CALL_SLOTS if slots_of_environment.read(words) is None]

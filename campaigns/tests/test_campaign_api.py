@@ -87,6 +87,18 @@ def test_the_whole_way_from_draft_to_outbox(api, django_capture_on_commit_callba
     assert email["headers"]["Subject"] == "Hello Ada"
 
 
+def test_the_outbox_is_narrowed_to_a_campaign(api):
+    for _ in range(2):
+        campaign = make_campaign(people=1)
+        states.begin(campaign.pk)
+        inviting.invite_people(campaign.pk)
+    sending.send_due(None)
+    assert len(api.get("/api/v1/outbox").json()["data"]) == 2
+    narrowed = api.get("/api/v1/outbox", campaign=str(campaign.pk)).json()["data"]
+    assert [email["campaign"] for email in narrowed] == [str(campaign.pk)]
+    assert api.get("/api/v1/outbox", campaign="mine").status_code == 400
+
+
 def test_a_campaign_is_made_from_a_template_and_a_server(api):
     guide, template, server = make_guide(), make_template(), make_smtp_server()
     data = {"name": "A", "guide": str(guide.pk), "template": str(template.pk), "smtp_server": server.pk}

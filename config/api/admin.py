@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminSelect2Widget
 
 from config.api import audit
 from config.api.models import Account, ApiKey, AuditEntry
+from config.api.permissions import SCOPES, unknown_scopes
 
 STATE_COLOURS = {"usable": "success", "revoked": "danger", "expired": "warning"}
 
@@ -70,8 +71,30 @@ class AccountAdmin(ModelAdmin):
         return False
 
 
+class ApiKeyForm(forms.ModelForm):
+    """Says which scopes there are, and takes no other: a key with a slip in it would open nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["scopes"].help_text = _('A list; ["*"] is every scope. There are: %(known)s.') % {
+            "known": ", ".join(SCOPES)
+        }
+
+    def clean_scopes(self) -> Any:
+        scopes = self.cleaned_data["scopes"]
+        words = [word for word in scopes if isinstance(word, str)] if isinstance(scopes, list) else []
+        # A row that had one before, as of an older release, may keep it.
+        known = {*self.instance.scopes, ""}
+        unknown = [word for word in unknown_scopes(words) if word.strip() not in known]
+        if unknown:
+            text = _("There is no scope “%(word)s”. There are: %(known)s.")
+            raise forms.ValidationError(text % {"word": unknown[0], "known": ", ".join(SCOPES)})
+        return scopes
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):
+    form = ApiKeyForm
     list_display = ["name", "account", "hint", "state", "last_used_at", "expires_at", "created_at"]
     list_filter = ["account"]
     list_select_related = ["account"]

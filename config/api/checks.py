@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from config.env import from_process
 
 SHORTEST_SECRET = 32  # characters
+SETTINGS = "settings"  # checks that `serve` runs too, before anything starts: they must be quick
 
 
 def is_loopback_name(host: str) -> bool:
@@ -22,9 +23,12 @@ def is_loopback_name(host: str) -> bool:
         return host == "localhost"
 
 
-@register(Tags.security)
+@register(Tags.security, deploy=True)
 def secrets_are_set(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """On several machines each would make its own secrets, and none could read the others' rows."""
+    """On several machines each would make its own secrets, and none could read the others' rows.
+
+    With `--deploy` alone, as all that a single machine may do without: every command runs the other checks.
+    """
     if settings.RAPPORT_ENV != "production":
         return []
     environment = from_process()
@@ -39,7 +43,7 @@ def secrets_are_set(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
     return found
 
 
-@register(Tags.security)
+@register(Tags.security, deploy=True)
 def public_address_is_safe(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     address = urlsplit(settings.PUBLIC_BASE_URL)
     if settings.TESTING or address.scheme == "https" or is_loopback_name(address.hostname or ""):
@@ -62,11 +66,11 @@ def demo_stays_at_home(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
     ]
 
 
-@register()
+@register(SETTINGS)
 def providers_are_known(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     known = ", ".join(sorted(settings.PROVIDERS))
     unknown = [name for name in settings.DEFAULT_PROVIDER_CHAIN if name not in settings.PROVIDERS]
-    hint = f"Known here: {known}. A vendor's entry appears when its key is set."
+    hint = f"Known here: {known}."
     found: list[CheckMessage] = [
         Error(f"RAPPORT_PROVIDERS names {name!r}, which is not in PROVIDERS.", hint=hint, id="rapport.E005")
         for name in unknown
@@ -101,7 +105,7 @@ def importable(path: str) -> bool:
     return True
 
 
-@register(Tags.security)
+@register(Tags.security, deploy=True)
 def proxies_are_counted(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     if settings.RAPPORT_ENV != "production" or not settings.SECURE or settings.TRUSTED_PROXIES:
         return []

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import (
+    DisallowedHost,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -84,6 +85,11 @@ DATABASE_AWAY = Failure(
     headers={"Retry-After": str(DATABASE_RETRY_SECONDS)},
 )
 NOT_UNDERSTOOD = Failure(400, "VALIDATION_ERROR", "The request could not be understood.", is_input=True)
+UNKNOWN_HOST = Failure(
+    400,
+    "VALIDATION_ERROR",
+    "This server does not answer to the name in this address. Its operator lists names in ALLOWED_HOSTS.",
+)
 TOO_LARGE = Failure(413, "PAYLOAD_TOO_LARGE", "The request is too large.")
 
 
@@ -110,6 +116,8 @@ def _of_input(error: BaseException | None) -> Failure | None:
         return Failure(413, "PAYLOAD_TOO_LARGE", "The request has too many fields or files.")
     if isinstance(error, UnreadablePostError | MultiPartParserError):
         return Failure(400, "VALIDATION_ERROR", "The request body could not be read.", is_input=True)
+    if isinstance(error, DisallowedHost):
+        return UNKNOWN_HOST
     if isinstance(error, SuspiciousOperation):
         return NOT_UNDERSTOOD
     # What a database or a driver refuses in a value that came from outside: NUL, lone surrogates, 2**70.

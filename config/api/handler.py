@@ -12,7 +12,15 @@ from django.utils.translation import gettext
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from config.api.failures import DATABASE_AWAY, INTERNAL, NOT_FOUND, NOT_UNDERSTOOD, Failure, failure_of
+from config.api.failures import (
+    DATABASE_AWAY,
+    INTERNAL,
+    NOT_FOUND,
+    NOT_UNDERSTOOD,
+    UNKNOWN_HOST,
+    Failure,
+    failure_of,
+)
 from config.api.families import family_of
 
 logger = logging.getLogger("rapport.errors")
@@ -65,7 +73,9 @@ def answer(request: HttpRequest, failure: Failure) -> HttpResponse:
     if not wants_page(request):
         return json_error(request, failure)
     # No request and no context processors: this page must come also when the database does not answer.
-    page = render_to_string("errors/error.html", {**words(failure.status), "static_url": settings.STATIC_URL})
+    said = {"title": gettext("Unknown name"), "text": failure.message} if failure is UNKNOWN_HOST else {}
+    context = {**words(failure.status), **said, "static_url": settings.STATIC_URL}
+    page = render_to_string("errors/error.html", context)
     return HttpResponse(page, status=failure.status, headers=headers_of(failure))
 
 
@@ -77,6 +87,9 @@ def words(status: int) -> dict[str, str]:
         text = gettext("This page was not sent. Reload the page before it and try again.")
     elif status == 413:
         title, text = gettext("Too large"), gettext("This is more than we can take at once.")
+    elif status == 429:
+        title = gettext("Too many tries")
+        text = gettext("Please wait a while and try again.")
     elif status == 503:
         title = gettext("Back in a moment")
         text = gettext("We cannot answer right now. Nothing is lost; please try again in a few seconds.")

@@ -109,7 +109,8 @@ def is_own_origin(meta: Mapping[str, Any]) -> bool:
 class BrowserPolicyMiddleware(_PlainMiddleware):
     """Content-Security-Policy and Permissions-Policy on every response, both made once at start.
 
-    Also refuses NUL in an address: PostgreSQL cannot store or compare it, and nobody means it.
+    Also keeps JSON, which is somebody's data unless its view says otherwise, out of every cache, and
+    refuses NUL in an address: PostgreSQL cannot store or compare it, and nobody means it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
@@ -125,6 +126,8 @@ class BrowserPolicyMiddleware(_PlainMiddleware):
 
     def after(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        if response.headers.get("Content-Type", "").startswith("application/json"):
+            response.headers.setdefault("Cache-Control", "no-store")
         if "Content-Security-Policy" not in response.headers and (
             policy := self._policy_of(request, response)
         ):

@@ -1,5 +1,6 @@
 """What must be true before anything starts: folder, lock, port, schema, static files, first account."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -8,20 +9,26 @@ import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import redis
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from config.api.checks import SETTINGS
 from config.system import children
 from crm.reporting import views as reporting_views
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 ADMIN = "admin"
+OTHER_PORT = "Choose another port with PORT=…"
+OTHER_HOST = "Set HOST to an address of this machine."
+ADDRESS_HINTS = {errno.EADDRINUSE: OTHER_PORT, errno.EACCES: OTHER_PORT}
 
 
 class StartRefusedError(Exception):
@@ -42,23 +49,36 @@ def check_address() -> None:
             probe.bind((host, port))
             probe.listen(1)
         except OSError as error:
-            raise StartRefusedError(
-                f"{host}:{port} cannot be used ({error.strerror}). Choose another port: PORT={port + 1}."
-            ) from None
+            hint = ADDRESS_HINTS.get(error.errno or 0, OTHER_HOST)
+            raise StartRefusedError(f"{host}:{port} cannot be used ({error.strerror}). {hint}") from None
+
+
+def check_settings() -> None:
+    """What is set makes sense together. Raises StartRefusedError with the first complaint."""
+    for message in run_checks(tags=[SETTINGS]):
+        if message.is_serious():
+            raise StartRefusedError(" ".join(part for part in (message.msg, message.hint) if part))
 
 
 def make_folder() -> None:
     """The data folder and those in it, for the owner alone. Raises StartRefusedError."""
     folder = Path(settings.DATA_DIR)
+    for path in (folder, Path(settings.MEDIA_ROOT), children.logs_folder()):
+        make_writable(path)
+    for log in children.logs_folder().glob("*.log"):
+        if not os.access(log, os.W_OK):  # as of a start by another user
+            raise StartRefusedError(f"The log {log} cannot be written: it belongs to another user.")
+    os.chmod(folder, 0o700)
+    make_socket_folder(Path(settings.REDIS_SOCKET).parent)
+
+
+def make_writable(folder: Path) -> None:
     try:
-        for path in (folder, Path(settings.MEDIA_ROOT), children.logs_folder()):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.chmod(folder, 0o700)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / ".writable").touch()
         (folder / ".writable").unlink()
     except OSError as error:
-        raise StartRefusedError(f"The data folder {folder} cannot be written ({error.strerror}).") from None
-    make_socket_folder(Path(settings.REDIS_SOCKET).parent)
+        raise StartRefusedError(f"The folder {folder} cannot be written ({error.strerror}).") from None
 
 
 def make_socket_folder(folder: Path) -> None:
@@ -88,8 +108,19 @@ def lock_folder(folder: Path | None = None) -> int:
 
 
 def check_redis() -> None:
-    if settings.EMBEDDED_REDIS and not children.redis_program():
+    if not settings.EMBEDDED_REDIS:
+        check_other_redis()
+    elif not children.redis_program():
         raise StartRefusedError("There is no Redis: install redis-server or valkey-server, or set REDIS_URL.")
+
+
+def check_other_redis() -> None:
+    """The one that REDIS_URL names. Its errors tell the host, and never the password."""
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5, socket_timeout=5) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise StartRefusedError(f"The Redis of REDIS_URL does not answer: {error}") from None
 
 
 def fingerprint(paths: Iterable[Path], *extra: str) -> str:

@@ -30,7 +30,7 @@ def ask() -> Answer:
     if response.status == 200:
         return Answer(is_ready=True, why_not="")
     missing = [name for name, state in body.get("parts", {}).items() if state != "up"]
-    return Answer(is_ready=False, why_not=f"{', '.join(missing) or 'something'} does not answer yet")
+    return Answer(is_ready=False, why_not=f"no answer came yet from {', '.join(missing) or 'a part'}")
 
 
 def known_host() -> str:

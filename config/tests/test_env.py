@@ -1,7 +1,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import Environment, kept_secret
+from config.env import Environment, host_in, kept_secret
 
 
 def env(**values):
@@ -75,3 +75,52 @@ def test_it_reads_lists_of_numbers(text, numbers):
 def test_it_refuses_lists_with_anything_else(text):
     with pytest.raises(ImproperlyConfigured, match="GAPS"):
         env(GAPS=text).wholes("GAPS", (), least=1, most=1000)
+
+
+@pytest.mark.parametrize("text", ["info", "INFO", "Info"])
+def test_a_choice_may_be_written_in_any_case(text):
+    assert env(LEVEL=text).choice("LEVEL", ("INFO", "ERROR"), "ERROR") == "INFO"
+
+
+def test_it_reads_time_zones_by_their_names():
+    assert env(ZONE="Europe/Warsaw").zone("ZONE", "UTC") == "Europe/Warsaw"
+    assert env().zone("ZONE", "UTC") == "UTC"
+    assert env().zone("ZONE") == ""
+
+
+@pytest.mark.parametrize("text", ["Europe/Krakow", "CEST+2", "../etc/passwd", "/etc/passwd"])
+def test_it_refuses_a_time_zone_there_is_not(text):
+    with pytest.raises(ImproperlyConfigured, match="ZONE"):
+        env(ZONE=text).zone("ZONE", "UTC")
+
+
+def test_it_reads_origins_and_forgives_a_slash_at_the_end():
+    given = env(ORIGINS="https://app.example/, http://localhost:3000,https://*.a.example").origins("ORIGINS")
+    assert given == ["https://app.example", "http://localhost:3000", "https://*.a.example"]
+
+
+@pytest.mark.parametrize("text", ["*", "app.example", "https://app.example/path", "https://a@b", "ftp://a"])
+def test_it_refuses_what_no_browser_sends_as_an_origin(text):
+    with pytest.raises(ImproperlyConfigured, match="ORIGINS"):
+        env(ORIGINS=text).origins("ORIGINS")
+
+
+@pytest.mark.parametrize(
+    "text", ["https://", "https:///a", "https://a b", "https://a:port", "http://a:99999"]
+)
+def test_it_refuses_a_url_without_a_host(text):
+    with pytest.raises(ImproperlyConfigured, match="BASE_URL"):
+        env(BASE_URL=text).url("BASE_URL", schemes=("http", "https"))
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("https://talk.example.com:8443/path", "talk.example.com"),
+        ("http://[::1]:8000", "[::1]"),
+        ("https://user:word@talk.example.com", "talk.example.com"),
+        ("talk.example.com", ""),
+    ],
+)
+def test_the_host_of_a_url_is_as_allowed_hosts_writes_it(address, host):
+    assert host_in(address) == host

@@ -91,6 +91,20 @@ def test_errors_carry_the_policies_too(client):
     assert "geolocation=()" in response.headers["Permissions-Policy"]
 
 
+@pytest.mark.django_db
+def test_json_is_kept_by_no_cache(client):
+    response = client.get("/api/v1/public")
+    assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_a_name_that_is_not_ours_is_told_so(client, settings, accept):
+    settings.ALLOWED_HOSTS = ["talk.example.com"]
+    response = client.get("/nothing", headers={"Host": "other.example.com", "Accept": accept})
+    assert response.status_code == 400
+    assert "ALLOWED_HOSTS" in response.content.decode()
+
+
 def test_a_capability_page_is_kept_by_nobody(client):
     for path in ("/i/page", "/i/page-async"):
         response = client.get(path)

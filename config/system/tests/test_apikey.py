@@ -26,9 +26,9 @@ def test_a_plain_key_is_the_key_and_nothing_else():
 
 def test_a_key_has_the_account_and_scopes_it_was_made_with():
     make_account("acme")
-    key = apikey("create", "crm", "--account", "acme", "--scopes", "contacts, chat", "--plain").strip()
+    key = apikey("create", "crm", "--account", "acme", "--scopes", "crm, chat", "--plain").strip()
     caller = caller_for_key(key)
-    assert (caller.account.slug, caller.scopes) == ("acme", ("contacts", "chat"))
+    assert (caller.account.slug, caller.scopes) == ("acme", ("crm", "chat"))
 
 
 def test_the_key_is_stored_as_a_digest_only():
@@ -49,6 +49,18 @@ def test_an_unknown_account_is_refused():
 def test_empty_scopes_are_refused():
     with pytest.raises(CommandError, match="at least one scope"):
         apikey("create", "crm", "--scopes", ",")
+
+
+def test_a_scope_there_is_not_is_refused_and_told_which_there_are():
+    with pytest.raises(CommandError, match=r"no scope 'crn'; there are accounts, .*crm"):
+        apikey("create", "crm", "--scopes", "chat,crn")
+    assert not ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101])
+def test_a_name_that_cannot_be_kept_is_refused(name):
+    with pytest.raises(CommandError, match="1 to 100 characters"):
+        apikey("create", name)
 
 
 def test_the_list_shows_hints_and_never_keys():

@@ -105,6 +105,44 @@ def test_a_free_address_is_fine_and_a_busy_one_is_not(settings):
     preparing.check_address()
 
 
+def test_a_redis_that_does_not_answer_is_told_at_once_and_without_its_password(settings):
+    preparing.check_redis()
+    settings.REDIS_URL = "redis://:geheim@127.0.0.1:1"
+    with pytest.raises(StartRefusedError, match="REDIS_URL does not answer") as refusal:
+        preparing.check_redis()
+    assert "geheim" not in str(refusal.value)
+
+
+def test_an_address_that_is_not_ours_is_told_so(settings):
+    settings.HOST, settings.PORT = "192.0.2.1", 8000
+    with pytest.raises(StartRefusedError, match="HOST"):
+        preparing.check_address()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("DEFAULT_PROVIDER_CHAIN", ["ofline"], "RAPPORT_PROVIDERS names 'ofline'"),
+        ("EMBEDDING_PROVIDER", "opanai", "RAPPORT_EMBEDDINGS names 'opanai'"),
+        ("CALL_SLOTS", ["Someday"], "RAPPORT_TIME_SLOTS"),
+        ("CALL_HOURS", (21, 8), "RAPPORT_CALL_FROM_HOUR must be before"),
+    ],
+)
+def test_settings_that_make_no_sense_together_are_refused(settings, name, value, told):
+    preparing.check_settings()
+    setattr(settings, name, value)
+    with pytest.raises(StartRefusedError, match=told):
+        preparing.check_settings()
+
+
+def test_a_folder_of_files_that_cannot_be_written_is_named(settings, tmp_path):
+    settings.DATA_DIR = tmp_path / "data"
+    (tmp_path / "file").write_text("")
+    settings.MEDIA_ROOT = tmp_path / "file"
+    with pytest.raises(StartRefusedError, match=r"tmp.*file cannot be written"):
+        preparing.make_folder()
+
+
 def test_a_log_is_read_from_where_it_ended(tmp_path):
     log = tmp_path / "web.log"
     log.write_text("an old ERROR\n")

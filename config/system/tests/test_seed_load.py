@@ -79,3 +79,10 @@ def test_other_accounts_are_left_alone():
 def test_numbers_that_make_no_sense_are_refused(option):
     with pytest.raises(CommandError, match=f"--{option} must be"):
         seed(**{option: -1})
+
+
+@pytest.mark.django_db
+def test_an_account_that_could_not_be_is_refused():
+    with pytest.raises(CommandError, match="--account"):
+        call_command("seed_load", "--contacts=1", "--messages=0", "--account=Bad Slug", stdout=StringIO())
+    assert not Account.objects.exists()

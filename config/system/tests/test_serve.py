@@ -192,6 +192,56 @@ def test_a_setting_that_makes_no_sense_is_told_in_one_line(prepared):
     assert "RAPPORT_WEB_THREADS must be a whole number." in said
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LOG_LEVEL", "loud"),
+        ("TIME_ZONE", "Europe/Nowhere"),
+        ("CORS_ALLOWED_ORIGINS", "*"),
+        ("DATABASE_URL", "postgresql://me:gehe/im@db/rapport"),
+        ("RAPPORT_PROVIDERS", "ofline"),
+    ],
+)
+def test_so_is_any_other(prepared, name, value):
+    code, said = refusal(Installation(prepared, **{name: value}))
+    assert code == 1
+    assert name in said
+    assert "gehe" not in said
+
+
+def test_a_port_that_is_none_is_told_in_one_line(prepared):
+    made = Installation(prepared)
+    made.start("--port", "0").process.wait(timeout=60)
+    assert made.said().strip() == "Rapport cannot start: PORT must be from 1 to 65535."
+
+
+def test_a_database_that_cannot_be_written_is_told_in_one_line(prepared, tmp_path):
+    code, said = refusal(Installation(tmp_path, DATABASE_URL=f"sqlite://{tmp_path}/none/at/all.sqlite3"))
+    assert code == 1
+    assert "database" in said
+
+
+def test_commands_run_beside_it_in_production_without_any_setting(prepared):
+    made = Installation(prepared, RAPPORT_ENV="production", PUBLIC_BASE_URL="http://rapport.example.org")
+    assert made.run("manage.py", "apikey", "create", "laptop", "--plain").startswith("rk_")
+    assert "encrypted" in made.run("manage.py", "rotate_secrets")
+
+
+def test_one_part_runs_alone_for_several_machines(prepared):
+    made = Installation(prepared)
+    try:
+        made.start("--only", "web")
+        deadline = time.monotonic() + 60
+        while made.get("/live") != 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert made.get("/live") == 200
+        assert made.get("/ready") == 503  # no Redis, no worker
+        assert made.children() == []
+        assert made.stop() < 10
+    finally:
+        made.end()
+
+
 def test_in_production_it_is_ready_under_the_host_it_answers_to(prepared):
     made = Installation(prepared, RAPPORT_ENV="production", ALLOWED_HOSTS="rapport.example.org")
     try:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from config.api import audit
 from config.api.models import DEFAULT_ACCOUNT, Account, ApiKey, AuditEntry
+from config.api.permissions import SCOPES, unknown_scopes
 
 ACTOR = "manage.py apikey"
 MOST_LISTED = 500
@@ -41,7 +42,7 @@ class Command(BaseCommand):
 
     def create(self, *, name: str, account: str, scopes: str, plain: bool) -> None:
         owner = account_called(account)
-        row, key = ApiKey.issue(owner, name, scopes=scope_words(scopes))
+        row, key = ApiKey.issue(owner, key_name(name), scopes=scope_words(scopes))
         audit.record(owner, AuditEntry.ActorKind.SYSTEM, ACTOR, "create API key", target=row)
         if plain:
             self.stdout.write(key)
@@ -88,7 +89,16 @@ def scope_words(text: str) -> list[str]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
         raise CommandError("Name at least one scope, or leave --scopes out for all of them.")
+    if unknown := unknown_scopes(words):
+        raise CommandError(f"There is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}, and * for all.")
     return words
+
+
+def key_name(text: str) -> str:
+    longest = ApiKey._meta.get_field("name").max_length or 0
+    if not 0 < len(text.strip()) <= longest:
+        raise CommandError(f"Name the key with 1 to {longest} characters.")
+    return text.strip()
 
 
 def key_beginning(hint: str, *, account: str) -> ApiKey:

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
@@ -31,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         size = checked_size(options)
         slug = options["account"] or ACCOUNT
-        account, _ = Account.objects.get_or_create(slug=slug, defaults={"name": slug.title()})
+        account = account_called(slug)
         if not options["account"] and Contact.objects.for_account(account).exists():
             raise CommandError(
                 f"The account {slug} is filled already. Name one with --account to add to what it holds."
@@ -53,6 +54,15 @@ class Command(BaseCommand):
 
     def say(self, words: str) -> None:
         self.stdout.write(f"  {words}")
+
+
+def account_called(slug: str) -> Account:
+    """The account, made when it is missing. Raises CommandError for a slug that none may have."""
+    try:
+        Account._meta.get_field("slug").clean(slug, None)
+    except ValidationError as error:
+        raise CommandError(f"--account: {error.messages[0]}") from None
+    return Account.objects.get_or_create(slug=slug, defaults={"name": slug.title()})[0]
 
 
 def checked_size(options: dict[str, Any]) -> Size:

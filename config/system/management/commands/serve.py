@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import connections
+from django.db import OperationalError, connections
 
 from config.system import children, preparing, readiness
 from config.system.supervisor import GaveUpError, Supervisor
@@ -32,12 +32,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--seed-demo", action="store_true", help="Make a small example to try things with."
         )
+        parser.add_argument(
+            "--only",
+            choices=sorted(children.RUNS),
+            help="One part alone, watched by nobody: for several machines (docs/deploying.md).",
+        )
 
-    def handle(self, *args: Any, port: int | None, seed_demo: bool, **options: Any) -> None:
-        if port and port != settings.PORT:
+    def handle(self, *args: Any, port: int | None, seed_demo: bool, only: str | None, **options: Any) -> None:
+        if port is not None and port != settings.PORT:
             restart_with_port(port)
         try:
-            lock = prepare(self.tell, seed_demo=seed_demo)
+            if only:
+                run_alone(only)
+                return
+            lock = prepare_or_say_why(self.tell, seed_demo=seed_demo)
             run(self.tell, lock=lock)
         except (preparing.StartRefusedError, GaveUpError) as reason:
             self.stderr.write(f"Rapport cannot start: {reason}")
@@ -56,9 +64,21 @@ def restart_with_port(port: int) -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 (our own command line)
 
 
+def prepare_or_say_why(tell: Tell, *, seed_demo: bool) -> int:
+    """Raises StartRefusedError also for what the machine refuses: a full disk, a read-only database."""
+    try:
+        return prepare(tell, seed_demo=seed_demo)
+    except OperationalError as error:
+        raise preparing.StartRefusedError(f"The database refused: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        place = error.filename or "a file"
+        raise preparing.StartRefusedError(f"{place} cannot be used ({error.strerror}).") from None
+
+
 def prepare(tell: Tell, *, seed_demo: bool) -> int:
     """All that must be done before a process starts; the lock's descriptor."""
     os.umask(0o077)
+    preparing.check_settings()
     preparing.make_folder()
     lock = preparing.lock_folder()
     preparing.check_address()
@@ -90,6 +110,16 @@ def forget_and_disconnect() -> None:
     # A forked child must not share a connection, and nothing here needs the database again.
     connections.close_all()
     gc.collect()
+
+
+def run_alone(part: str) -> None:
+    """In this process, until it is told to end. Schema and static files are there; so is Redis."""
+    preparing.check_settings()
+    if part == "web":
+        preparing.check_address()
+    children.load_for_all()
+    connections.close_all()
+    children.RUNS[part]()
 
 
 def run(tell: Tell, *, lock: int) -> None:
