@@ -294,6 +294,19 @@ def test_too_many_errors_in_a_row_pause_the_campaign_with_the_last_reply():
     with SmtpSink(Script(at_rcpt=["550 5.7.1 listed"] * 50)) as sink:
         campaign = queued_campaign(sink, people=40)
         send(campaign)
+def test_an_email_that_stays_unknown_is_sent_again_once_and_then_waits_for_a_person():
+    with SmtpSink(Script(after_dot=[DROP] * 5)) as sink:
+        campaign = queued_campaign(sink, people=1)
+        type(campaign).objects.update(resend_unknown=True)
+        for _sweep in range(4):
+            send(campaign)
+            claiming.resend_unknown()
+    states.finish_done()
+    assert len(sink.received) == 2
+    assert states_of(campaign) == {"unknown": 1}
+    assert fresh(campaign).state == "finished"
+
+
     campaign = fresh(campaign)
     assert campaign.state == "paused"
     assert "550 5.7.1 listed" in campaign.state_reason
