@@ -117,6 +117,9 @@ class _Asked(NamedTuple):
 @lru_cache(maxsize=16)
 def _campaigns_of(asked: _Asked) -> PreparedValues:
     waiting = Delivery.objects.due(at=NOW).filter(smtp_server=asked.server, campaign__isnull=False)
+    if asked.is_outbox:  # also what was made for it before its campaign got a server
+        theirs = Campaign.objects.sendable().filter(pk__in=waiting.values("campaign"))
+        return PreparedValues(lambda: theirs.values_list("pk"))
     live = Campaign.objects.sendable().filter(smtp_server=asked.server)
     # A finished campaign has due mail only when staff resend some, so running ones are few and this is short.
     its = live.filter(Q(state=Campaign.State.RUNNING) | Q(pk__in=waiting.values("campaign")))
