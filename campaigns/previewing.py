@@ -215,7 +215,7 @@ def send_test(campaign: Campaign, *, to: str, recipient: Recipient | None = None
     # The sample is addressed to the chosen person; only the envelope, and To, name who tests.
     wire = _readdressed(email.wire, address)
     try:
-        return trying.send_now(campaign.smtp_server, recipient=address, message=wire.encode("ascii"))
+        return trying.send_now(campaign.smtp_server, recipient=address, message=wire.encode())
     except SmtpError as error:
         why = f"{trying.ADVICE.get(error.stage, _('The server refused the email.'))} ({error.words})"
         raise TestRefusedError(why) from None
