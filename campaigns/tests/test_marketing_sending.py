@@ -3,10 +3,11 @@
 import pytest
 from django.test import Client
 
-from campaigns.models import Campaign, EmailContent, Schedule, SmtpServer
+from campaigns import states
+from campaigns.models import Campaign, EmailContent, Recipient, Schedule, SmtpServer
 from config.api.models import Account, ApiKey
-from personas.models import ProviderCredential
 from crm import fetching
+from personas.models import ProviderCredential
 from tests.factories import bearer, make_account, make_key
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +96,6 @@ def test_in_production_no_server_of_our_own_network(api, settings, host):
     assert post(api, "/smtp", {**SMTP, "host": host}).status_code == 422
 
 
-@pytest.mark.parametrize("missing", ["username", "password", "host", "created_at", "user_id"])
 @pytest.mark.parametrize(
     ("leads_to", "status"), [(["93.184.216.34"], 200), (["93.184.216.34", "10.0.0.5"], 422), (None, 200)]
 )
@@ -110,9 +110,21 @@ def test_in_production_a_name_is_asked_where_it_leads(api, settings, monkeypatch
     assert post(api, "/smtp", {**SMTP, "host": "smtp.example.com"}).status_code == status
 
 
+@pytest.mark.parametrize("missing", ["username", "password", "host", "created_at", "user_id"])
 def test_a_missing_field_is_a_422(api, missing):
     body = {name: value for name, value in SMTP.items() if name != missing}
     assert post(api, "/smtp", body).status_code == 422
+
+
+def test_a_standing_campaign_that_staff_ended_takes_nobody_and_says_so(api):
+    assert post(api, "/scheduler", SCHEDULER).status_code == 200
+    states.cancel(Campaign.objects.get().pk)
+    person = {"user_id": "acme", "email": "ada@example.com", "created_at": NOW, "updated_at": NOW}
+
+    answers = [post(api, "/scheduler", SCHEDULER), post(api, "/emails", person)]
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert all("Marketing API" in answer.json()["detail"] for answer in answers)
+    assert not Recipient.objects.exists()
 
 
 # --- the scheduler ----------------------------------------------------------------------------
