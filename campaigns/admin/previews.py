@@ -19,6 +19,7 @@ from campaigns.admin.recipients import SKIP_REASONS
 from campaigns.models import Campaign, EmailTemplate, Recipient, SmtpServer
 from config.api.audit import record
 from crm.contacts import InvalidAddress, email_of, normalise_email, uuid_of
+from crm.models import Contact
 from interviews.models import Guide
 
 if TYPE_CHECKING:
@@ -64,8 +65,14 @@ def emails_of(campaign: Campaign) -> list[Choice]:
 
 def panel(campaign: Campaign) -> dict[str, Any]:
     """What the builder needs to offer a preview."""
-    people = campaign.recipients.select_related("contact").order_by("pk")[:OFFERED_PEOPLE]
+    rows = campaign.recipients.select_related("contact").prefetch_related("contact__addresses")
+    people = [(one.pk, _called(one.contact)) for one in rows.order_by("pk")[:OFFERED_PEOPLE]]
     return {"emails": emails_of(campaign), "people": people}
+
+
+def _called(contact: Contact) -> str:
+    """A list of bare addresses has people without names."""
+    return contact.name or email_of(contact) or str(contact)
 
 
 class _Pages:
