@@ -59,7 +59,7 @@ def normalise_email(text: str) -> str:
         raise InvalidAddress(_("The part after the @ is not a domain name.")) from None
     address = f"{local.lower()}@{host}"
     if not address.isascii():  # Django's pattern ignores case, and takes ı and ſ for letters of ASCII
-        raise InvalidAddress(_("This is not an email address."))
+        raise InvalidAddress(_("Before the @ only plain letters, digits and signs are possible."))
     try:
         _valid_email(address)
     except ValidationError:
