@@ -3,17 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Concat
+from django.db.models import CharField, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
-from campaigns import states
+from campaigns import queueing, states
 from campaigns.models import Delivery, EmailContent, EmailEvent, Recipient
-from campaigns.standing import campaign_of
-from config.api.marketing_words import BOUNCED, EXHAUSTED, FAILED, PENDING, email_word
+from campaigns.standing import running_campaign_of
+from config.api.marketing_words import BOUNCED, EXHAUSTED, FAILED, OPENED, PENDING, SENT, email_word
 from config.api.models import Account
 from crm import contacts, erasure
 from crm.models import ContactAddress
@@ -42,7 +41,9 @@ class Removed:
 
 
 def people_of(account: Account) -> QuerySet[Recipient]:
-    """The people of the standing campaign, each with the standing of their latest email."""
+    """The people of the standing campaign, each with the standing of their latest email, and how many emails
+    they may get (None: no limit).
+    """
     latest = Delivery.objects.filter(recipient=OuterRef("pk")).order_by("-created_at", "-pk")
     rows = Recipient.objects.filter(campaign__account=account, campaign__is_standing=True)
     found: QuerySet[Recipient] = rows.select_related("contact", "interview").prefetch_related(
@@ -52,6 +53,7 @@ def people_of(account: Account) -> QuerySet[Recipient]:
         email_state=Subquery(latest.values("state")[:1]),
         email_reply=Subquery(latest.values("last_reply")[:1]),
         email_at=Subquery(latest.values("created_at")[:1]),
+        most_emails=F("campaign__schedule__max_emails"),
     )
 
 
@@ -70,13 +72,20 @@ def word_of(person: Recipient) -> str:
 
 
 def _own_word(person: Recipient) -> str:
-    return email_word(
+    word = email_word(
         recipient=person.state,
         skip_reason=person.skip_reason,
         stop_reason=person.stop_reason,
         delivery=person.email_state,  # type: ignore[attr-defined]
         interview=person.interview.state if person.interview is not None else None,
     )
+    return EXHAUSTED if word in (SENT, OPENED) and _got_all(person) else word
+
+
+def _got_all(person: Recipient) -> bool:
+    """All the emails there are for them. They are not stopped: a higher limit goes on."""
+    most: int | None = person.most_emails  # type: ignore[attr-defined]
+    return most is not None and person.next_at is None and person.emails_sent >= most
 
 
 def _is_outdated(person: Recipient) -> bool:
@@ -106,9 +115,12 @@ def changed_at(person: Recipient) -> datetime:
 
 @transaction.atomic
 def add(account: Account, email: str) -> tuple[Recipient, bool]:
-    """Somebody on the list; False when they were on it. Raises contacts.InvalidAddress."""
+    """Somebody on the list; False when they were on it.
+
+    Raises contacts.InvalidAddress, standing.EndedError.
+    """
+    campaign = running_campaign_of(account)
     contact, _made = contacts.resolve(account, email=email, source="api")
-    campaign = campaign_of(account)
     person, is_new = Recipient.objects.get_or_create(
         campaign=campaign, contact=contact, defaults={"interview": _free_interview(account, contact.pk)}
     )
@@ -173,13 +185,15 @@ def _stop(person: Recipient, reason: str) -> None:
 def try_again(person: Recipient) -> None:
     """From the invitation on, with nothing of the failure left. An email under way is left alone."""
     cleared = {"reported_status": "", "reported_error": "", "reported_at": None}
+    # Held, so that nobody invites them between the look and the change.
+    Recipient.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
     under_way = Delivery.objects.filter(recipient=person.pk, state__in=states.OPEN)
     if under_way.exists():
         Recipient.objects.filter(pk=person.pk).update(**cleared)
         return
-    # The same key is the same email: what is sent now is another.
+    # The same key is the same email: what is sent now is another. Tried again often, a key stays as long.
     ended = Delivery.objects.filter(recipient=person.pk)
-    ended.update(key=Concat("key", Value(f":{uuid4().hex[:8]}")))
+    ended.update(key=Concat(Value(queueing.FORMER), Cast("pk", CharField(max_length=36))))
     ended.filter(state=Delivery.State.UNKNOWN).update(
         state=Delivery.State.CANCELLED, rendered="", last_reply="tried again by the API"
     )

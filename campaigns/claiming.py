@@ -117,6 +117,9 @@ class _Asked(NamedTuple):
 @lru_cache(maxsize=16)
 def _campaigns_of(asked: _Asked) -> PreparedValues:
     waiting = Delivery.objects.due(at=NOW).filter(smtp_server=asked.server, campaign__isnull=False)
+    if asked.is_outbox:  # also what was made for it before its campaign got a server
+        theirs = Campaign.objects.sendable().filter(pk__in=waiting.values("campaign"))
+        return PreparedValues(lambda: theirs.values_list("pk"))
     live = Campaign.objects.sendable().filter(smtp_server=asked.server)
     # A finished campaign has due mail only when staff resend some, so running ones are few and this is short.
     its = live.filter(Q(state=Campaign.State.RUNNING) | Q(pk__in=waiting.values("campaign")))
@@ -265,7 +268,7 @@ def _take_back(held: "QuerySet[Delivery]") -> None:
             figures.count([(campaign_id, State.UNKNOWN) for campaign_id in after.values()])
 
 
-def resend(deliveries: "QuerySet[Delivery]") -> int:
+def resend(deliveries: "QuerySet[Delivery]", *, why: str = EmailEvent.SENT_AGAIN) -> int:
     """Queues again what is unknown or failed and whose email is still kept. How many."""
     rows = deliveries.filter(state__in=RESENDABLE).exclude(rendered="")
     with transaction.atomic():
@@ -273,11 +276,12 @@ def resend(deliveries: "QuerySet[Delivery]") -> int:
         moved = Delivery.objects.filter(pk__in=ids, state__in=RESENDABLE).update(
             state=State.QUEUED, claim="", attempts=0, not_before=timezone.now()
         )
-        note(ids, Kind.QUEUED, detail="sent again by choice")
+        note(ids, Kind.QUEUED, detail=why)
     return moved
 
 
 def resend_unknown() -> int:
-    """Unknown emails of campaigns that chose to have them sent again."""
+    """Unknown emails of campaigns that chose to have them sent again: each once."""
     live = Campaign.objects.sendable().filter(resend_unknown=True)
-    return resend(Delivery.objects.filter(state=State.UNKNOWN, campaign__in=live.values("pk")))
+    rows = Delivery.objects.unknown_once().filter(campaign__in=live.values("pk"))
+    return resend(rows, why=EmailEvent.SENT_AGAIN_BY_RULE)

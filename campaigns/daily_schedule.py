@@ -8,7 +8,7 @@ from django.db.models import Max
 
 from campaigns import followups, states
 from campaigns.models import Campaign, EmailTemplate, Recipient, Schedule, Step
-from campaigns.standing import campaign_of
+from campaigns.standing import running_campaign_of
 from config.api.models import Account
 
 # One after the other, a follow-up each; the last is repeated up to `max_limit`.
@@ -48,8 +48,11 @@ FOLLOW_UPS: tuple[dict[str, str], ...] = (
 
 @transaction.atomic
 def set_up(account: Account, *, max_emails: int, interval_minutes: int, daily_at: str) -> Schedule:
-    """Sets it, or changes it. From then on the standing campaign runs; who was written to is not again."""
-    campaign = campaign_of(account)
+    """Sets it, or changes it. From then on the standing campaign runs; who was written to is not again.
+
+    Raises standing.EndedError.
+    """
+    campaign = running_campaign_of(account)
     wanted: dict[str, Any] = {
         "max_emails": max_emails,
         "interval_minutes": interval_minutes,

@@ -125,7 +125,7 @@ def judge(person: Recipient, plan: Plan, emails: Sequence[Sent], *, reason: str,
         return Verdict(stop=Stop.FAILED)
     kept = [one for one in emails if one.state != State.CANCELLED]
     most = plan.rules.max_emails
-    if most is not None and _count(emails) >= most:
+    if most is not None and _used(person, emails) >= most:
         return Verdict(stop=Stop.MAX_EMAILS)
     following = plan.following(person.next_step)
     if not kept or following is None or person.interview is None:
@@ -180,8 +180,12 @@ def _due(campaign: Campaign, now: datetime) -> list[Recipient]:
 
 
 def _emails_of(people: Iterable[Recipient]) -> dict[int, list[Sent]]:
-    """Recipient → their emails, oldest first. Without a time of sending the time of queueing counts."""
-    rows = Delivery.objects.filter(recipient__in=[person.pk for person in people]).order_by("step", "pk")
+    """Recipient → their emails since they were last tried from the beginning, oldest first.
+
+    Without a time of sending the time of queueing counts.
+    """
+    theirs = Delivery.objects.filter(recipient__in=[person.pk for person in people])
+    rows = theirs.exclude(key__startswith=queueing.FORMER).order_by("step", "pk")
     found: dict[int, list[Sent]] = {}
     for row in rows.values(
         "recipient_id", "pk", "step", "state", "sent_at", "created_at", "subject", "message_id"
@@ -222,7 +226,7 @@ def _write(
         elif verdict.later:
             later[person.pk] = verdict.later
         elif person.pk not in refused:
-            _move(person, desk.plan, verdict, emails=_count(emails.get(person.pk, [])), now=now)
+            _move(person, desk.plan, verdict, emails=_used(person, emails.get(person.pk, [])), now=now)
             moved.append(person)
     put_off([person for person in people if person.pk in later], later)
     bulk.save_each(moved, ["next_step", "next_at"])
@@ -230,8 +234,9 @@ def _write(
         stop(Recipient.objects.filter(pk__in=ids), reason, at=now)
 
 
-def _count(emails: Sequence[Sent]) -> int:
-    return sum(one.state != State.CANCELLED for one in emails)
+def _used(person: Recipient, emails: Sequence[Sent]) -> int:
+    """How many of their emails they have had. The account may know of some that it sent itself."""
+    return max(person.emails_sent, sum(one.state != State.CANCELLED for one in emails))
 
 
 def _move(person: Recipient, plan: Plan, verdict: Verdict, *, emails: int, now: datetime) -> None:

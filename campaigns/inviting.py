@@ -180,7 +180,8 @@ def _invite(desk: Desk, people: Sequence[Recipient], now: datetime) -> None:
     for person in people:
         person.interview, person.state = ways_in[person.pk].interview, Recipient.State.INVITED
         person.invited_at, person.next_step = now, 1
-        person.next_at = desk.plan.due_after(0, emails=1, now=now)
+        # Some may have got emails from elsewhere before; the account says so.
+        person.next_at = desk.plan.due_after(0, emails=person.emails_sent + 1, now=now)
         if person.pk in refused:
             person.state, person.skip_reason = Recipient.State.SKIPPED, "line break in the name"
             person.next_at = None

@@ -31,6 +31,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
 
 from campaigns.bounces import OURS, Verdict
+from campaigns.mail_reading import clean
 from config.api.parsers import parse_json
 
 SIGNATURE_SECONDS = 300  # how far the clock of a generic caller may be off, either way
@@ -262,10 +263,10 @@ def told_by(event: AnymailTrackingEvent) -> Told:
     return Told(
         what=_what(event),
         message_ids=tuple(dict.fromkeys(mentioned)),
-        recipient=str(event.recipient or ""),
+        recipient=clean(str(event.recipient or "")),
         at=event.timestamp if event.timestamp is not None and event.timestamp.tzinfo else None,
-        detail=str(event.mta_response or event.description or event.reject_reason or ""),
-        event_id=str(event.event_id or hashlib.sha256(said.encode()).hexdigest()),
+        detail=clean(str(event.mta_response or event.description or event.reject_reason or "")),
+        event_id=clean(str(event.event_id or hashlib.sha256(said.encode()).hexdigest())),
         user_agent=str(event.user_agent or ""),
     )
 

@@ -9,6 +9,8 @@ from email.header import Header
 from email.utils import format_datetime, formataddr
 from urllib.parse import quote
 
+from crm.contacts import with_ascii_domain
+
 LINE_BREAK = re.compile(r"[\r\n\x00\v\f\x1c-\x1e\x85\u2028\u2029]")
 HEADER_LENGTH = 76
 Attachment = tuple[str, str, bytes]  # file name, type, content
@@ -36,9 +38,10 @@ def words(value: str, *, name: str) -> str:
 def mailbox(address: str, display: str = "", *, header: str = "To") -> str:
     guard(address, what="address")
     guard(display, what="name")
+    address = with_ascii_domain(address)
     if not display:
         return address
-    if display.isascii():
+    if display.isascii() and address.isascii():  # formataddr refuses others
         return formataddr((display, address))
     encoded = Header(display, "utf-8", header_name=header, maxlinelen=HEADER_LENGTH).encode(linesep="\r\n")
     return f"{encoded} <{address}>"

@@ -14,6 +14,7 @@ from campaigns import previewing, rendering, scheduling, wording
 from campaigns.dns_lookups import Dns, LookupFailed
 from campaigns.models import Campaign, SmtpServer
 from campaigns.sender_records import Finding, Level, dkim, dmarc, spf
+from crm.contacts import with_ascii_domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,9 @@ def _outbox() -> Finding:
 
 def alignment(server: SmtpServer) -> Finding:
     """DMARC wants the envelope's domain, or the signature's, to be that of the From line."""
-    name, domain = _("From address"), server.from_email.rpartition("@")[2].lower()
-    login = server.username.rpartition("@")[2].lower() if "@" in server.username else domain
+    name, domain = _("From address"), with_ascii_domain(server.from_email).rpartition("@")[2].lower()
+    user = with_ascii_domain(server.username)
+    login = user.rpartition("@")[2].lower() if "@" in user else domain
     if login != domain and not _is_under(login, domain) and not _is_under(domain, login):
         words = _("You sign in as %(login)s and write as %(domain)s: the server may put its own name there.")
         return Finding(name, Level.WARNING, words % {"login": login, "domain": domain})

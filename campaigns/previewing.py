@@ -25,6 +25,7 @@ from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 
 SHOWN_EMAILS = 12
+Wait = tuple[str, datetime | None]  # a time zone, and when its people may be invited
 SAMPLE_LINK = "/i/this-is-only-a-preview"
 SAMPLE_UNSUBSCRIBE = "/u/this-is-only-a-preview"
 
@@ -82,24 +83,26 @@ def audience_of(campaign: Campaign) -> Audience:
     """Counts by the rules that hold at send time, in three queries however many people there are."""
     suppressed = consent.in_force(campaign.account, Channel.EMAIL, Purpose.INVITATION)
     refused = _refused(campaign)
-    skipped, zones = Counter[str](), Counter[str]()
-    for contact, is_active, zone, address in _waiting(campaign):
+    rules, skipped, waits = scheduling.rules_of(campaign), Counter[str](), Counter[Wait]()
+    for contact, is_active, zone, address, added_at in _waiting(campaign):
         reason = _reason(is_active, address, suppressed) or ("declined" if contact in refused else "")
         if reason:
             skipped[reason] += 1
         else:
-            zones[zone] += 1
-    return Audience(zones.total(), dict(skipped), _openings(campaign, zones))
+            waits[zone, scheduling.invited_from(rules, added_at) if rules.daily_at else None] += 1
+    return Audience(waits.total(), dict(skipped), _openings(campaign, rules, waits))
 
 
-def _waiting(campaign: Campaign) -> Iterator[tuple[UUID, bool, str, str | None]]:
-    """Contact, whether it may be used, time zone and primary address of all who wait, a page in memory."""
+def _waiting(campaign: Campaign) -> Iterator[tuple[UUID, bool, str, str | None, datetime]]:
+    """Of all who wait, a page in memory: contact, whether it may be used, time zone, primary address, and
+    when they were added.
+    """
     primary = ContactAddress.objects.filter(contact=OuterRef("contact"), kind=ContactAddress.Kind.EMAIL)
     rows = Recipient.objects.filter(campaign=campaign, state=Recipient.State.WAITING).annotate(
         address=Subquery(primary.order_by("-is_primary", "pk").values("value")[:1]),
         usable=Q(contact__is_active=True, contact__erased_at=None),
     )
-    columns = ("contact_id", "usable", "contact__time_zone", "address")
+    columns = ("contact_id", "usable", "contact__time_zone", "address", "created_at")
     return rows.order_by().values_list(*columns).iterator(chunk_size=2000)
 
 
@@ -118,12 +121,12 @@ def _refused(campaign: Campaign) -> set[UUID]:
     return {contact for contact, given in latest.items() if not given}
 
 
-def _openings(campaign: Campaign, zones: Mapping[str, int]) -> tuple[Opening, ...]:
-    rules, now = scheduling.rules_of(campaign), _starts_at(campaign)
+def _openings(campaign: Campaign, rules: scheduling.Rules, waits: Mapping[Wait, int]) -> tuple[Opening, ...]:
+    now = _starts_at(campaign)
     found = Counter[tuple[datetime, str]]()
-    for name, people in zones.items():
+    for (name, not_before), people in waits.items():
         zone = rules.zone_of(name)
-        found[scheduling.next_open(rules, now, zone), str(zone)] += people
+        found[scheduling.next_open(rules, max(now, not_before or now), zone), str(zone)] += people
     return tuple(Opening(zone, at, people) for (at, zone), people in sorted(found.items()))
 
 
@@ -215,7 +218,7 @@ def send_test(campaign: Campaign, *, to: str, recipient: Recipient | None = None
     # The sample is addressed to the chosen person; only the envelope, and To, name who tests.
     wire = _readdressed(email.wire, address)
     try:
-        return trying.send_now(campaign.smtp_server, recipient=address, message=wire.encode("ascii"))
+        return trying.send_now(campaign.smtp_server, recipient=address, message=wire.encode())
     except SmtpError as error:
         why = f"{trying.ADVICE.get(error.stage, _('The server refused the email.'))} ({error.words})"
         raise TestRefusedError(why) from None

@@ -1,9 +1,10 @@
 """Calls of mail providers: proved, stored as they came, answered; then read from their rows."""
 
 import hashlib
+from collections.abc import Iterable
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from campaigns import hearing, inbound, matching, tracking
@@ -64,10 +65,23 @@ def _read(row: WebhookCall) -> None:
         for raw in knows.emails(webhook.secret, call):
             inbound.keep(webhook.account, raw, source=webhook.provider)
     elif row.body:
-        for told in knows.events(webhook.secret, call):
+        _hear_each(webhook, knows.events(webhook.secret, call), row)
+    WebhookCall.objects.filter(pk=row.pk).update(state=WebhookCall.State.DONE, error="")
+
+
+def _hear_each(webhook: MailWebhook, events: Iterable[Told], row: WebhookCall) -> None:
+    """Each by itself: one that cannot be written keeps no other from being heard. Raises the first error."""
+    trouble: Exception | None = None
+    for told in events:
+        try:
             with transaction.atomic():
                 _hear(webhook, told, row)
-    WebhookCall.objects.filter(pk=row.pk).update(state=WebhookCall.State.DONE, error="")
+        except OperationalError:
+            raise
+        except Exception as error:  # it is told when the others are done
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
 
 
 def _hear(webhook: MailWebhook, told: Told, row: WebhookCall) -> None:

@@ -26,6 +26,8 @@ CHUNK = 200
 # a hundred thousand of them would only sit in the database.
 AHEAD = 2_000
 RUN_SECONDS = 40
+# Begins the key of an email to somebody who was tried again since, from the invitation on.
+FORMER = "former:"
 _insert_delivery = PreparedInsert(Delivery)
 _insert_text = PreparedInsert(SentText)
 _insert_link = PreparedInsert(AccessLink)

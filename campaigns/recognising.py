@@ -65,7 +65,7 @@ def _begins_quote(lines: list[str], at: int) -> bool:
     ):
         return True
     return lines[at].startswith(">") and all(
-        one.startswith(">") or not one.strip() for one in lines[at:][:2000]
+        one.startswith(">") or not one.strip() for one in lines[at : at + 2000]
     )
 
 

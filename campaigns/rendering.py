@@ -23,6 +23,7 @@ from campaigns.wording import Words, words_of
 from config.api.models import Account
 from config.api.zones import first_zone
 from crm.channels import Content
+from crm.contacts import with_ascii_domain
 from crm.models import Contact
 
 SUBJECT_LIMIT = 250
@@ -95,8 +96,8 @@ class Person:
 def sender_for(account: Account, server: SmtpServer | None) -> Sender:
     if server is None:
         return Sender(settings.DEFAULT_FROM_EMAIL, account.name, account.privacy_contact)
-    name = server.from_name or account.name
-    return Sender(server.from_email, name, server.reply_to, matching.tagging_mailbox(server))
+    name, address = server.from_name or account.name, with_ascii_domain(server.from_email)
+    return Sender(address, name, server.reply_to, matching.tagging_mailbox(server))
 
 
 def skeleton_of(campaign: Campaign, template: EmailTemplate | None = None, *, subject: str = "") -> Skeleton:

@@ -18,6 +18,7 @@ from campaigns.outcomes import Outcome
 from campaigns.pacing import Grant
 from campaigns.smtp import Limits, address_of
 from config.api.encryption import decrypt
+from crm.contacts import with_ascii_domain
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -152,7 +153,7 @@ class Run:
                 continue
             message = self._opened(delivery)
             if message is not None:
-                job = Job(delivery, self._server.from_email, message)
+                job = Job(delivery, with_ascii_domain(self._server.from_email), message)
                 self._in_hand[delivery.pk] = job
                 self._parked.append(job)
         self._begin()

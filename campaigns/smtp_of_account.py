@@ -1,6 +1,6 @@
 """The one SMTP server of an account's standing campaign, as the documented API sets it up."""
 
-import ipaddress
+import asyncio
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from campaigns.models import Campaign, SmtpServer
 from campaigns.standing import campaign_of
 from config.api.marketing_words import MASK
 from config.api.models import Account
+from crm import fetching
 
 NAME = "Marketing API"
 PORT = 587  # the documented program knows no other
@@ -42,10 +43,14 @@ def server_of(account: Account) -> SmtpServer | None:
     return found.smtp_server if found is not None else None
 
 
-@transaction.atomic
 def set_up(account: Account, wanted: Wanted) -> SmtpServer:
     """Sets it up, or changes it. From then on it is used, also where it was paused. Raises RefusedServer."""
     _check_host(wanted.host)
+    return _kept(account, wanted)
+
+
+@transaction.atomic
+def _kept(account: Account, wanted: Wanted) -> SmtpServer:
     campaign = campaign_of(account)
     server = campaign.smtp_server or SmtpServer(account=account, name=NAME)
     if wanted.password != MASK:
@@ -81,9 +86,19 @@ def _check_host(host: str) -> None:
     if settings.RAPPORT_ENV != "production":
         return
     name = host.strip("[]").rstrip(".").lower()
-    try:
-        is_global = ipaddress.ip_address(name).is_global
-    except ValueError:
-        is_global = "." in name and not name.endswith((".localhost", ".local", ".internal"))
-    if not is_global:
+    if not _is_outside(name):
         raise RefusedServer("host", "This host is not on the internet. Staff can set it up in the admin.")
+
+
+def _is_outside(name: str) -> bool:
+    try:
+        return fetching.is_public(fetching.literal(name))
+    except ValueError:
+        pass
+    if "." not in name or name.endswith((".localhost", ".local", ".internal")):
+        return False
+    try:
+        found = asyncio.run(fetching.addresses_of(name))
+    except (OSError, ValueError):  # nobody knows the name now; emails to it wait, and say so
+        return True
+    return all(map(fetching.is_public, found))

@@ -164,7 +164,8 @@ class Wire(asyncio.Protocol):
             return False
         self._lines.append(line[4:].strip())
         if line[3:4] != b"-":
-            words = b"\n".join(self._lines).decode("utf-8", "replace")
+            # A reply is kept in a row, and PostgreSQL stores no NUL.
+            words = b"\n".join(self._lines).decode("utf-8", "replace").replace("\0", "")
             self._lines = []
             self._replies.append(Reply(int(code), words))
         return True

@@ -2,6 +2,7 @@
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from campaigns import states
 from campaigns.models import Campaign, EmailTemplate, Recipient
@@ -24,6 +25,19 @@ INVITATION = {
         "Thank you,\n{{ organisation }}"
     ),
 }
+
+
+class EndedError(Exception):
+    """Staff ended the standing campaign: nothing more leaves. `str()` is for the caller."""
+
+
+def running_campaign_of(account: Account) -> Campaign:
+    """The same, for those who are about to rely on its emails. Raises EndedError."""
+    found = campaign_of(account)
+    if found.state in (Campaign.State.CANCELLED, Campaign.State.FINISHED):
+        words = _("Staff ended this account's campaign “%(name)s”, so no email would leave.")
+        raise EndedError(words % {"name": found.name})
+    return found
 
 
 def campaign_of(account: Account) -> Campaign:

@@ -107,7 +107,7 @@ def finish_done() -> int:
         state=Recipient.State.SKIPPED
     )
     emails = Delivery.objects.filter(campaign=OuterRef("pk"), state__in=OPEN)
-    retried = Delivery.objects.filter(campaign=OuterRef("pk"), state=Delivery.State.UNKNOWN)
+    retried = Delivery.objects.unknown_once().filter(campaign=OuterRef("pk"))
     done = Campaign.objects.filter(
         ~Exists(people),
         ~Exists(emails),

@@ -15,6 +15,8 @@ from config.api.models import Account
 from crm.consent import normalised
 from crm.models.contacts import Channel
 
+State = Delivery.State
+NOT_LEFT = (State.QUEUED, State.DEFERRED, State.CLAIMED, State.IN_DATA, State.CANCELLED)
 MOST = 500  # emails of one thread
 MOST_THREADS = 10_000
 MOST_NAMED = 1_000  # addresses in one query
@@ -26,7 +28,7 @@ NOT_SHOWN = (InboundEmail.Kind.OWN_COPY, InboundEmail.Kind.COPY)
 class Letter:
     """One email of a thread. `state` is a delivery's standing, or the kind of what arrived.
 
-    `number` counts what we sent to this address, from 1; it is 0 for what arrived.
+    `number` counts what we sent to this address, from 1; it is 0 for what arrived or was cancelled.
     """
 
     id: UUID
@@ -44,10 +46,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """All emails with one address, counted."""
+    """All emails with one address, counted; `latest_number` is that of the last one we tried to send."""
 
     email: str
     sent: int
+    latest_number: int
     first_sent: datetime | None
     last_sent: datetime | None
     received: int
@@ -61,7 +64,7 @@ def thread_of(account: Account, email: str, *, limit: int = MOST) -> list[Letter
     newest = list(sent.select_related("smtp_server").order_by("-created_at", "-pk")[:limit])
     came = InboundEmail.objects.for_account(account).filter(from_email=address, state=InboundEmail.State.DONE)
     came = came.exclude(kind__in=NOT_SHOWN).defer("raw").order_by("-received_at", "-pk")
-    first = sent.count() - len(newest) + 1
+    first = sent.exclude(state=State.CANCELLED).count() - sum(map(_is_counted, newest)) + 1
     letters = [*_numbered(reversed(newest), first), *map(_received, came[:limit])]
     return sorted(letters, key=lambda letter: (letter.at, letter.id))[-limit:]
 
@@ -70,8 +73,15 @@ def _numbered(deliveries: Iterable[Delivery], first: int) -> Iterator[Letter]:
     rows = list(deliveries)
     kept = SentText.objects.filter(delivery__in=[one.pk for one in rows])
     texts = dict(kept.values_list("delivery_id", "text"))
-    for number, delivery in enumerate(rows, start=first):
-        yield replace(_sent(delivery, texts.get(delivery.pk)), number=number)
+    number = first
+    for delivery in rows:
+        is_counted = _is_counted(delivery)
+        yield replace(_sent(delivery, texts.get(delivery.pk)), number=number if is_counted else 0)
+        number += is_counted
+
+
+def _is_counted(delivery: Delivery) -> bool:
+    return delivery.state != State.CANCELLED
 
 
 def _sent(delivery: Delivery, text: str | None) -> Letter:
@@ -146,7 +156,12 @@ def _counted(deliveries: "QuerySet[Delivery]") -> Any:
     return (
         deliveries.order_by()
         .values("to_email")
-        .annotate(count=Count("pk"), first=Min("sent_at"), last=Max("sent_at"))
+        .annotate(
+            count=Count("sent_at"),
+            latest=Count("pk", filter=~Q(state__in=NOT_LEFT)),
+            first=Min("sent_at"),
+            last=Max("sent_at"),
+        )
         .filter(last__isnull=False)
     )
 
@@ -155,6 +170,7 @@ def _thread(row: dict[str, Any], back: dict[str, Any]) -> Thread:
     return Thread(
         email=row["to_email"],
         sent=row["count"],
+        latest_number=row["latest"],
         first_sent=row["first"],
         last_sent=row["last"],
         received=back.get("count", 0),

@@ -9,6 +9,7 @@ from typing import TypeVar
 from campaigns.models import SmtpServer
 from campaigns.smtp import Limits, SmtpError, Stage, address_of
 from campaigns.smtp_connection import Connection, leave
+from crm.contacts import with_ascii_domain
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ def trial(server: SmtpServer, *, limits: Limits | None = None) -> Trial:
     """Connects, signs in, and asks whether the sender is welcome; sends nothing."""
 
     async def ask(connection: Connection) -> None:
-        await connection.try_sender(server.from_email)
+        await connection.try_sender(with_ascii_domain(server.from_email))
 
     try:
         _with_connection(server, ask, limits=limits)
@@ -51,7 +52,7 @@ def send_now(server: SmtpServer, *, recipient: str, message: bytes, limits: Limi
     """Sends one email outside any queue, for tests by staff. What the server said. Raises SmtpError."""
 
     async def send(connection: Connection) -> str:
-        await connection.offer(server.from_email, recipient, size=len(message))
+        await connection.offer(with_ascii_domain(server.from_email), recipient, size=len(message))
         return await connection.hand_over(message)
 
     return _with_connection(server, send, limits=limits)

@@ -58,11 +58,24 @@ def normalise_email(text: str) -> str:
     except (idna.IDNAError, UnicodeError):
         raise InvalidAddress(_("The part after the @ is not a domain name.")) from None
     address = f"{local.lower()}@{host}"
+    if not address.isascii():  # Django's pattern ignores case, and takes ı and ſ for letters of ASCII
+        raise InvalidAddress(_("Before the @ only plain letters, digits and signs are possible."))
     try:
         _valid_email(address)
     except ValidationError:
         raise InvalidAddress(_("This is not an email address.")) from None
     return address
+
+
+def with_ascii_domain(address: str) -> str:
+    """The address as SMTP and headers want it, its domain in IDNA; unchanged where that has no such form."""
+    local, at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return f"{local}{at}{_host_of(domain)}"
+    except (idna.IDNAError, UnicodeError):
+        return address
 
 
 @lru_cache(maxsize=4096)

@@ -72,15 +72,15 @@ def _host_of(url: str) -> str:
 async def _resolved(host: str) -> list[Address]:
     """All addresses of a name. Raises MediaRefused unless every one of them is public."""
     try:
-        found = [_literal(host)]
+        found = [literal(host)]
     except ValueError:
-        found = await _asked(host)
+        found = await addresses_of(host)
     if not found or not all(map(is_public, found)):
         raise _cannot_be_fetched()
     return found
 
 
-def _literal(host: str) -> Address:
+def literal(host: str) -> Address:
     """Raises ValueError for a name. What inet_aton alone takes for an address (127.1, 0x7f.1) is one."""
     try:
         return ip_address(host)
@@ -92,7 +92,8 @@ def _literal(host: str) -> Address:
         raise ValueError(host) from None
 
 
-async def _asked(host: str) -> list[Address]:
+async def addresses_of(host: str) -> list[Address]:
+    """What a name leads to now. Raises OSError, also when nobody answers in time; ValueError."""
     async with asyncio.timeout(RESOLVE_SECONDS):
         rows = await resolve(host)
     # A scope (fe80::1%eth0) stays on, and refuses.

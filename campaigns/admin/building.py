@@ -1,5 +1,6 @@
 """The builder's parts below a campaign: when emails may leave, what follows, and the A/B test."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,11 @@ from django.db.models import Model
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.dates import WEEKDAYS
+from django.utils.timesince import TIME_STRINGS
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 from unfold.admin import StackedInline, TabularInline
+from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -20,7 +23,7 @@ from unfold.widgets import (
 
 from campaigns import public_holidays
 from campaigns.api.campaigns import EDITABLE
-from campaigns.models import EmailTemplate, Schedule, SplitTest, Step
+from campaigns.models import Campaign, EmailTemplate, Schedule, SplitTest, Step
 from campaigns.models.schedules import EVERY_DAY, validate_holidays
 from config.api.models import Account
 from interviews.admin.guides import LinesField
@@ -97,12 +100,27 @@ class _TemplateBFormSet(OwnTemplatesFormSet):
 class _OfCampaign:
     """What all parts share: they can be changed as long as the campaign can, and list its own templates."""
 
+    in_words: Mapping[str, str] = {}  # field → what shows it where it can only be read
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         # Set by CampaignAdmin.get_form, which comes first.
         account: Account | None = getattr(request, "_campaign_account", None)
         if db_field.related_model is EmailTemplate and account is not None:
             options["queryset"] = EmailTemplate.objects.for_account(account)
         return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]
+
+    def get_extra(self, request: HttpRequest, obj: Model | None = None, **options: Any) -> int:
+        """No empty form where nothing can be added: of a one-to-one Django offers one all the same."""
+        return super().get_extra(request, obj, **options) if _is_editable(obj) else 0  # type: ignore[misc]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """What can only be read is said in words, not as it is stored."""
+        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        if _is_editable(obj):
+            return fieldsets
+        return [
+            (name, {**look, "fields": _renamed(look["fields"], self.in_words)}) for name, look in fieldsets
+        ]
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return _is_editable(obj) and super().has_add_permission(request, obj)  # type: ignore[misc]
@@ -112,6 +130,14 @@ class _OfCampaign:
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return _is_editable(obj) and super().has_delete_permission(request, obj)  # type: ignore[misc]
+
+
+def _renamed(fields: Any, names: Mapping[str, str]) -> list[Any]:
+    """The fields of a fieldset, of which several may share a line, under these other names."""
+    return [
+        names.get(one, one) if isinstance(one, str) else [names.get(each, each) for each in one]
+        for one in fields
+    ]
 
 
 def _is_editable(campaign: Model | None) -> bool:
@@ -173,6 +199,8 @@ class ScheduleForm(forms.ModelForm):
 
 
 class ScheduleInline(_OfCampaign, StackedInline):
+    in_words = {"weekdays": "weekdays_in_words", "holidays": "holidays_in_words"}
+    readonly_fields = tuple(in_words.values())
     model = Schedule
     verbose_name = _l("Schedule")
     form = ScheduleForm
@@ -203,6 +231,16 @@ class ScheduleInline(_OfCampaign, StackedInline):
         ),
     )
 
+    @display(description=_l("Weekdays"))  # type: ignore[untyped-decorator]
+    def weekdays_in_words(self, schedule: Schedule) -> str:
+        if schedule.weekdays == EVERY_DAY:
+            return _("Every day")
+        return ", ".join(str(WEEKDAYS[int(day) - 1]) for day in schedule.weekdays)
+
+    @display(description=_l("Holidays"))  # type: ignore[untyped-decorator]
+    def holidays_in_words(self, schedule: Schedule) -> str:
+        return ", ".join(schedule.holidays) or "–"
+
 
 class StepForm(forms.ModelForm):
     delay_minutes = DelayField(label=_l("Delay"), initial=3 * DAY)
@@ -222,13 +260,22 @@ class StepForm(forms.ModelForm):
 
 
 class StepInline(_OfCampaign, TabularInline):
+    in_words = {"delay_minutes": "delay_in_words"}
+    readonly_fields = tuple(in_words.values())
     model = Step
     form = StepForm
+    fieldsets = ((None, {"fields": StepForm.Meta.fields}),)
     formset = OwnTemplatesFormSet
     extra = 0
     verbose_name_plural = _l(
         "Follow-ups: each only to whoever has neither finished, replied nor unsubscribed"
     )
+
+    @display(description=_l("Delay"))  # type: ignore[untyped-decorator]
+    def delay_in_words(self, step: Step) -> str:
+        number, unit = DelayWidget().decompress(step.delay_minutes)
+        name = {DAY: "day", HOUR: "hour", MINUTE: "minute"}[unit]
+        return str(TIME_STRINGS[name] % {"num": number})
 
 
 class SplitTestForm(forms.ModelForm):
@@ -266,3 +313,10 @@ class SplitTestInline(_OfCampaign, StackedInline):
 
 
 INLINES: tuple[type[admin.options.InlineModelAdmin], ...] = (StepInline, ScheduleInline, SplitTestInline)
+
+
+def inlines_of(campaign: Campaign | None) -> list[type[admin.options.InlineModelAdmin]]:
+    """All parts, or those that a campaign which cannot be changed any more has."""
+    if campaign is None or _is_editable(campaign):
+        return [*INLINES]
+    return [part for part in INLINES if part.model.objects.filter(campaign=campaign).exists()]

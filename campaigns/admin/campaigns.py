@@ -19,7 +19,7 @@ from unfold.decorators import display
 
 from campaigns import states
 from campaigns.admin import calls, imports, moves, preflight, previews, progress, winners
-from campaigns.admin.building import INLINES
+from campaigns.admin.building import inlines_of
 from campaigns.admin.looks import CAMPAIGN_COLOURS, bar, moment
 from campaigns.api.campaigns import EDITABLE
 from campaigns.models import Campaign, Recipient
@@ -56,7 +56,6 @@ class CampaignAdmin(ModelAdmin):
     list_per_page = 50
     change_form_outer_before_template = "admin/campaigns/campaign_facts.html"
     change_form_outer_after_template = "admin/campaigns/builder_preview.html"
-    inlines = INLINES
     fieldsets = (
         (None, {"fields": ("account", "name", ("guide", "template"), "smtp_server")}),
         (_l("Rules"), {"fields": ("resend_unknown", "is_standing", "track_opens", "track_clicks")}),
@@ -80,6 +79,9 @@ class CampaignAdmin(ModelAdmin):
         # formfield_for_foreignkey is not told whose form it is for; the request lives as long as the form.
         request._campaign_account = obj.account if obj else None  # type: ignore[attr-defined]
         return super().get_form(request, obj, **options)
+
+    def get_inlines(self, request: HttpRequest, obj: Campaign | None) -> list[Any]:
+        return inlines_of(obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> tuple[str, ...]:
         if obj is None:

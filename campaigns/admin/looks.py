@@ -37,6 +37,11 @@ DELIVERY_COLOURS = {
 }
 
 
+def key_in(text: str) -> int | None:
+    """The key of a row as an address names it; None for what no row can have."""
+    return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
 def bar(done: int, total: int) -> SafeString:
     """A bar with its number, which also says it to those who do not see the bar."""
     label = _("%(done)s of %(total)s") % {"done": done, "total": total}

@@ -17,7 +17,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from campaigns import mailboxes
-from campaigns.admin.looks import moment
+from campaigns.admin.looks import key_in, moment
 from campaigns.models import Mailbox, MailWebhook
 
 SHORTEST_SECRET = 32  # characters of the generic webhook's secret
@@ -86,7 +86,7 @@ class MailboxAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        mailbox = Mailbox.objects.filter(pk=int(object_id)).first() if object_id.isdecimal() else None
+        mailbox = Mailbox.objects.filter(pk=key_in(object_id)).first()
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), "mailbox": mailbox}
         )

@@ -14,11 +14,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from campaigns import previewing, scheduling, wording
-from campaigns.admin.looks import page
+from campaigns.admin.looks import key_in, page
 from campaigns.admin.recipients import SKIP_REASONS
 from campaigns.models import Campaign, EmailTemplate, Recipient, SmtpServer
 from config.api.audit import record
 from crm.contacts import InvalidAddress, email_of, normalise_email, uuid_of
+from crm.models import Contact
 from interviews.models import Guide
 
 if TYPE_CHECKING:
@@ -64,8 +65,14 @@ def emails_of(campaign: Campaign) -> list[Choice]:
 
 def panel(campaign: Campaign) -> dict[str, Any]:
     """What the builder needs to offer a preview."""
-    people = campaign.recipients.select_related("contact").order_by("pk")[:OFFERED_PEOPLE]
+    rows = campaign.recipients.select_related("contact").prefetch_related("contact__addresses")
+    people = [(one.pk, _called(one.contact)) for one in rows.order_by("pk")[:OFFERED_PEOPLE]]
     return {"emails": emails_of(campaign), "people": people}
+
+
+def _called(contact: Contact) -> str:
+    """A list of bare addresses has people without names."""
+    return contact.name or email_of(contact) or str(contact)
 
 
 class _Pages:
@@ -138,7 +145,7 @@ class Line:
 
 def _timetable(campaign: Campaign, after: str) -> dict[str, Any]:
     """Who gets what and when, a page of people at a time, from the one after whom the page before ended."""
-    last = int(after) if after.isdecimal() and len(after) < 19 else 0
+    last = key_in(after) or 0
     waiting = campaign.recipients.filter(state=Recipient.State.WAITING, pk__gt=last).order_by("pk")
     rows = waiting.select_related("contact__account").prefetch_related("contact__addresses")
     found = list(rows[: TIMETABLE_ROWS + 1])
@@ -179,7 +186,7 @@ def _recipient(campaign: Campaign, query: Mapping[str, str]) -> Recipient | None
                 _("Nobody in this campaign has the address %(who)s.") % {"who": address[:100]}
             )
         return found
-    return rows.filter(pk=int(wanted)).first() if wanted.isdecimal() and len(wanted) < 19 else None
+    return rows.filter(pk=key_in(wanted)).first()
 
 
 def _as_in_form(campaign: Campaign, query: Mapping[str, str]) -> Campaign:
@@ -191,9 +198,8 @@ def _as_in_form(campaign: Campaign, query: Mapping[str, str]) -> Campaign:
     if found := _one(Guide.objects.for_account(account).select_related("persona"), query.get("guide", "")):
         campaign.guide = found
     if "smtp_server" in query:
-        number = query["smtp_server"]
         servers = SmtpServer.objects.for_account(account)
-        campaign.smtp_server = servers.filter(pk=int(number)).first() if number.isdecimal() else None
+        campaign.smtp_server = servers.filter(pk=key_in(query["smtp_server"])).first()
     return campaign
 
 

@@ -15,6 +15,7 @@ from unfold.decorators import display
 
 from campaigns.admin.looks import moment
 from campaigns.models import Campaign, Recipient
+from crm.contacts import email_of
 from crm.models import Suppression
 from interviews.models import Interview
 
@@ -102,7 +103,16 @@ class OfCampaignFilter(admin.SimpleListFilter):
 
 @admin.register(Recipient)
 class RecipientAdmin(ModelAdmin):
-    list_display = ("contact", "campaign", "state_label", "why", "step_label", "interview_state", "added")
+    list_display = (
+        "contact",
+        "address",
+        "campaign",
+        "state_label",
+        "why",
+        "step_label",
+        "interview_state",
+        "added",
+    )
     fields = (
         "contact",
         "campaign",
@@ -134,6 +144,14 @@ class RecipientAdmin(ModelAdmin):
     ordering = ("-id",)
     show_full_result_count = False
     list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Recipient]:
+        rows: QuerySet[Recipient] = super().get_queryset(request)
+        return rows.prefetch_related("contact__addresses")
+
+    @display(description="Email")  # type: ignore[untyped-decorator]
+    def address(self, recipient: Recipient) -> str:
+        return email_of(recipient.contact) or "–"
 
     @display(description="State", label={"waiting": "info", "invited": "success", "skipped": "warning"})  # type: ignore[untyped-decorator]
     def state_label(self, recipient: Recipient) -> tuple[str, str]:

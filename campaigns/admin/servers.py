@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from campaigns import trying
 from campaigns.admin import preflight
+from campaigns.admin.looks import key_in
 from campaigns.models import SmtpServer
 
 LIMITS = ("per_second", "per_minute", "per_hour", "per_day", "domain_connections", "domain_per_minute")
@@ -95,7 +96,7 @@ class SmtpServerAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        server = SmtpServer.objects.filter(pk=int(object_id)).first() if object_id.isdecimal() else None
+        server = SmtpServer.objects.filter(pk=key_in(object_id)).first()
         now = timezone.now()
         is_paused = bool(server and server.paused_until and server.paused_until > now)
         more = {"server": server, "is_paused": is_paused}

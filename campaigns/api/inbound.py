@@ -74,7 +74,9 @@ class LetterSerializer(serializers.Serializer):
     state = serializers.CharField(help_text="Of ours its standing; of theirs its kind.")
     from_email = serializers.CharField()
     to_email = serializers.CharField()
-    number = serializers.IntegerField(help_text="Which of our emails to this address; 0 for theirs.")
+    number = serializers.IntegerField(
+        help_text="Which of our emails to this address; 0 for theirs and cancelled ones."
+    )
     delivery = serializers.UUIDField(source="delivery_id", allow_null=True)
     campaign = serializers.UUIDField(source="campaign_id", allow_null=True)
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from campaigns.models.campaigns import Campaign, Recipient
@@ -28,6 +28,15 @@ class DeliveryQuerySet(AccountQuerySet):
     def in_outbox(self) -> Self:
         return self.filter(smtp_server=None, state=Delivery.State.SENT)
 
+    def unknown_once(self) -> Self:
+        """Unknown, and not yet sent again by their campaign's rule. Unknown once more, a person decides:
+        a server that takes every email and never says so would get the same one for ever.
+        """
+        again = EmailEvent.objects.filter(
+            delivery=OuterRef("pk"), kind=EmailEvent.Kind.QUEUED, detail=EmailEvent.SENT_AGAIN_BY_RULE
+        )
+        return self.filter(~Exists(again), state=Delivery.State.UNKNOWN).exclude(rendered="")
+
 
 class Delivery(models.Model):
     """One email to one person. Its id is its Message-ID, so every attempt is the same email.
@@ -35,7 +44,8 @@ class Delivery(models.Model):
     queued → claimed → in_data → sent | deferred | failed | unknown
     claimed → queued (the lease ran out before DATA);  deferred → claimed (when due)
     in_data is committed just before DATA. A crash after that leaves `unknown`, held and shown, not
-    resent unless the campaign says so. queued | deferred → cancelled (campaign cancelled, suppressed).
+    resent unless the campaign says so, and then once. queued | deferred → cancelled (campaign cancelled,
+    suppressed).
     """
 
     class State(models.TextChoices):
@@ -174,6 +184,10 @@ class SentText(models.Model):
 
 class EmailEvent(models.Model):
     """One change of a delivery's state, or one thing heard about it. Rows are only ever added."""
+
+    # The detail of `queued` when it is queued anew: by a person, or because its campaign says so.
+    SENT_AGAIN = "sent again by choice"
+    SENT_AGAIN_BY_RULE = "sent again, as the campaign says"
 
     account_path = "delivery__account"
 

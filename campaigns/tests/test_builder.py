@@ -91,6 +91,19 @@ def test_parts_that_were_left_empty_are_not_made(admin_client):
     assert not SplitTest.objects.exists()
 
 
+def test_a_running_campaign_shows_its_parts_in_words_and_offers_no_form_it_would_drop(admin_client):
+    campaign = make_campaign()
+    Schedule.objects.create(campaign=campaign, weekdays="12", holidays=["2026-12-24"])
+    Step.objects.create(campaign=campaign, template=campaign.template, delay_minutes=4320)
+    Campaign.objects.update(state="running")
+    page = admin_client.get(at("campaign_change", campaign.pk)).content.decode()
+    assert "split_test-0-subject_b" not in page
+    assert "A/B test" not in page
+    for words in ("Monday, Tuesday", "2026-12-24", "3 days"):
+        assert words in page
+    assert "4320" not in page
+
+
 def test_a_wrong_holiday_is_told(admin_client):
     campaign = make_campaign()
     data = form_of(campaign, schedule=1) | {"schedule-0-weekdays": ["1"], "schedule-0-holidays": "Christmas"}

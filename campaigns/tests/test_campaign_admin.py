@@ -68,6 +68,14 @@ def test_forms_for_new_ones_open(admin_client, name):
     assert admin_client.get(at(f"{name}_add")).status_code == 200
 
 
+@pytest.mark.parametrize("name", ["smtpserver_change", "mailbox_change", "campaign_preview_live"])
+def test_a_number_without_end_is_no_row(admin_client, name):
+    """Python refuses to read more than 4,300 digits."""
+    endless, campaign = "9" * 5000, make_campaign()
+    about, query = (campaign.pk, {"smtp_server": endless}) if "preview" in name else (endless, {})
+    assert admin_client.get(at(name, about), query).status_code in (200, 302)
+
+
 def test_the_page_of_a_campaign_shows_its_figures_and_moves(admin_client):
     campaign = make_campaign(people=3)
     page = admin_client.get(at("campaign_change", campaign.pk)).content.decode()

@@ -70,6 +70,9 @@ BOMBS = {
     "many references": b"References: " + b"<a@b.c> " * 200_000 + b"\r\n\r\nx",
     "a long line": b"Subject: x\r\n\r\n" + b"y" * 5_000_000,
     "html without an end": b"Content-Type: text/html\r\n\r\n" + b"<div>" * 200_000,
+    "tags without an end": b"Content-Type: text/html\r\n\r\n" + b"<a '" * 25_000,
+    "comments without an end": b"Content-Type: text/html\r\n\r\n" + b"<!--" * 25_000,
+    "quotes in turns": b"Subject: x\r\n\r\n" + b">a\r\nb\r\n" * 16_000,
     "quotes": b"Subject: x\r\n\r\n" + b"> a\r\n" * 200_000 + b"end",
     "attributions": b"Subject: x\r\n\r\n" + b"On a b c d e f\r\n" * 100_000,
 }
@@ -89,6 +92,23 @@ def test_html_alone_is_read_as_words():
     html = b"<html><head><style>p{}</style></head><body><p>Yes,</p><p>gladly.<img src='http://x/y.png'></p></body>"
     mail = mail_reading.read(b"Content-Type: text/html; charset=utf-8\r\n\r\n" + html)
     assert mail.text == "Yes,\n\ngladly." or mail.text == "Yes,\ngladly."
+
+
+@pytest.mark.parametrize(
+    ("html", "words"),
+    [
+        ("<p>I am <b>very</b> happy, see <a href=x>this</a> page.</p>", "I am very happy, see this page."),
+        ("<html><head><title>t</title><body>no</head>", "no"),
+        ("<p>One<br>Two<br/>Three", "One\nTwo\nThree"),
+        ("<a href='x>y'>z</a> 1<2 a < b &lt;c&gt; caf&eacute;", "z 1<2 a < b <c> café"),
+        ("<!-- <p>no</p> -->yes<script>if(a<b){'</p>'}</script>!<style>p{}", "yes!"),
+        ("<img alt='it's'>after<svg/> all <p", "after all"),
+        ("<P>UP</P><o:p>o</o:p>&#xD800;", "UP\no�"),
+    ],
+)
+def test_html_reads_as_a_person_would_read_it(html, words):
+    mail = mail_reading.read(b"Content-Type: text/html; charset=utf-8\r\n\r\n" + html.encode())
+    assert mail.text == words
 
 
 def test_an_html_quote_is_marked():

@@ -175,6 +175,17 @@ def test_pending_tries_an_exhausted_person_again_from_the_beginning(api, account
     assert (person.state, person.next_step, person.stop_reason) == ("waiting", 0, "")
 
 
+def test_pending_tries_a_person_again_however_often_it_is_said(api, account):
+    add(api)
+    for number in range(1, 8):
+        send(account)
+        answer = change(api, "put", f"/emails/acme/{EMAIL}/status", {"status": "pending"})
+        assert (answer.status_code, answer.json()["status"]) == (200, "pending"), number
+    keys = Delivery.objects.values_list("key", flat=True)
+    assert len(set(keys)) == 7
+    assert max(map(len, keys)) <= 120
+
+
 def test_pending_leaves_an_email_under_way_alone(api, account):
     add(api)
     send(account, state="queued")

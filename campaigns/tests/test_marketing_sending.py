@@ -3,8 +3,10 @@
 import pytest
 from django.test import Client
 
-from campaigns.models import Campaign, EmailContent, Schedule, SmtpServer
+from campaigns import states
+from campaigns.models import Campaign, EmailContent, Recipient, Schedule, SmtpServer
 from config.api.models import Account, ApiKey
+from crm import fetching
 from personas.models import ProviderCredential
 from tests.factories import bearer, make_account, make_key
 
@@ -74,16 +76,55 @@ def test_a_user_name_that_is_no_address_needs_a_sender(api):
     assert post(api, "/smtp", told).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.0.0.5", "[::1]", "db", "mail.internal"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "0x7f.1",
+        "169.254.169.254",
+        "localhost",
+        "10.0.0.5",
+        "[::1]",
+        "[::ffff:10.0.0.5]",
+        "db",
+        "mail.internal",
+    ],
+)
 def test_in_production_no_server_of_our_own_network(api, settings, host):
     settings.RAPPORT_ENV = "production"
     assert post(api, "/smtp", {**SMTP, "host": host}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "status"), [(["93.184.216.34"], 200), (["93.184.216.34", "10.0.0.5"], 422), (None, 200)]
+)
+def test_in_production_a_name_is_asked_where_it_leads(api, settings, monkeypatch, leads_to, status):
+    async def resolve(_host):
+        if leads_to is None:
+            raise OSError("no such name")
+        return leads_to
+
+    monkeypatch.setattr(fetching, "resolve", resolve)
+    settings.RAPPORT_ENV = "production"
+    assert post(api, "/smtp", {**SMTP, "host": "smtp.example.com"}).status_code == status
 
 
 @pytest.mark.parametrize("missing", ["username", "password", "host", "created_at", "user_id"])
 def test_a_missing_field_is_a_422(api, missing):
     body = {name: value for name, value in SMTP.items() if name != missing}
     assert post(api, "/smtp", body).status_code == 422
+
+
+def test_a_standing_campaign_that_staff_ended_takes_nobody_and_says_so(api):
+    assert post(api, "/scheduler", SCHEDULER).status_code == 200
+    states.cancel(Campaign.objects.get().pk)
+    person = {"user_id": "acme", "email": "ada@example.com", "created_at": NOW, "updated_at": NOW}
+
+    answers = [post(api, "/scheduler", SCHEDULER), post(api, "/emails", person)]
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert all("Marketing API" in answer.json()["detail"] for answer in answers)
+    assert not Recipient.objects.exists()
 
 
 # --- the scheduler ----------------------------------------------------------------------------

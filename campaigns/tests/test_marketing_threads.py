@@ -75,6 +75,17 @@ def test_threads_are_listed_latest_first(api, account):
     assert listed["threads"][0]["latest_follow_up_number"] == 1
 
 
+def test_what_waits_or_was_cancelled_is_not_counted_as_sent(api, account):
+    sent(account, number=1, state="cancelled")
+    sent(account, number=2)
+    sent(account, number=3, state="queued")
+    (listed,) = api.get("/email-threads/acme").json()["threads"]
+    thread = api.get(f"/email-thread/acme/{EMAIL}").json()
+
+    assert (listed["total_emails_sent"], listed["latest_follow_up_number"]) == (1, 1)
+    assert [one["follow_up_number"] for one in thread["thread"]] == [1]
+
+
 def test_a_link_leads_on_through_all_threads(api, account):
     at = timezone.now()
     for number in range(5):

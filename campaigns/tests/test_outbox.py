@@ -37,6 +37,15 @@ def test_a_campaign_without_a_server_goes_into_the_outbox_whole(django_capture_o
     assert campaign.guide.interviews.count() == 5
 
 
+def test_what_was_queued_before_its_campaign_got_a_server_is_not_left_behind():
+    campaign = make_campaign(people=2)
+    states.begin(campaign.pk)
+    inviting.invite_people(campaign.pk)
+    Campaign.objects.update(smtp_server=make_smtp_server())
+    sending.send_due(None)
+    assert states_of(campaign) == {"sent": 2}
+
+
 def test_the_links_of_two_people_differ():
     campaign = make_campaign(people=2)
     states.begin(campaign.pk)

@@ -47,6 +47,13 @@ def test_emails_leave_in_the_windows_of_each_persons_own_time():
     ]
 
 
+def test_the_days_time_for_new_people_is_in_the_overview_too():
+    campaign = built(people=2, daily_at="09:00")
+    (opening,) = previewing.audience_of(campaign).opens
+    assert (opening.people, opening.at.isoformat()) == (2, "2026-03-07T09:00:00+00:00")
+    assert {one.emails[0].at for one in planned(campaign)} == {opening.at}
+
+
 def test_a_limit_of_invitations_a_day_spreads_people_over_days():
     days = [one.emails[0].at.day for one in planned(built(people=5, max_invitations_a_day=2))]
     assert days == [6, 6, 7, 7, 8]

@@ -55,6 +55,22 @@ def test_the_headers_of_a_bulk_email_are_what_rfc_8058_asks_for():
     assert "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in wire
 
 
+def test_a_sender_at_a_domain_with_umlauts_is_written_in_ascii():
+    addresses = {"from_email": "hallo@bücher.example", "reply_to": "hi@bücher.example"}
+    server = make_smtp_server(from_name="Acme", **addresses)
+    email = filled(make_campaign(smtp_server=server))
+    assert email.wire.isascii()
+    assert "\r\nReply-To: hi@xn--bcher-kva.example\r\n" in email.wire
+    assert parsed(email)["From"] == "Acme <hallo@xn--bcher-kva.example>"
+    assert email.message_id.endswith("@xn--bcher-kva.example>")
+
+
+def test_an_address_beyond_ascii_stops_nobody_elses_email():
+    """Kept by an earlier version: the mail server has the last word."""
+    wire = filled(email="yıldız@example.com", name="Ahmet").wire
+    assert "To: =?utf-8?q?Ahmet?= <yıldız@example.com>\r\n" in wire
+
+
 def test_the_message_id_is_the_delivery_at_the_senders_domain():
     email = filled()
     assert email.message_id.endswith("@rapport.example>")

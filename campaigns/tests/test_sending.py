@@ -54,6 +54,21 @@ def test_it_uses_no_more_connections_than_the_server_allows():
     assert states_of(campaign) == {"sent": 12}
 
 
+def test_a_sender_at_a_domain_with_umlauts_needs_no_smtputf8():
+    with SmtpSink() as sink:
+        campaign = queued_campaign(sink, people=1, from_email="hallo@bücher.example")
+        send(campaign)
+    assert states_of(campaign) == {"sent": 1}
+    assert sink.received[0].sender == "hallo@xn--bcher-kva.example"
+
+
+def test_a_reply_with_a_nul_is_written_down_without_it():
+    with SmtpSink(Script(after_dot=["250 ok\0 taken"])) as sink:
+        campaign = queued_campaign(sink, people=1)
+        send(campaign)
+    assert only(campaign).last_reply == "250 ok taken"
+
+
 @pytest.mark.parametrize(
     ("script", "state"),
     [
@@ -277,6 +292,19 @@ def test_unknown_is_sent_again_when_the_campaign_says_so():
         send(campaign)
     assert states_of(campaign) == {"sent": 1}
     assert len({one.message["Message-ID"] for one in sink.received}) == 1
+
+
+def test_an_email_that_stays_unknown_is_sent_again_once_and_then_waits_for_a_person():
+    with SmtpSink(Script(after_dot=[DROP] * 5)) as sink:
+        campaign = queued_campaign(sink, people=1)
+        type(campaign).objects.update(resend_unknown=True)
+        for _sweep in range(4):
+            send(campaign)
+            claiming.resend_unknown()
+    states.finish_done()
+    assert len(sink.received) == 2
+    assert states_of(campaign) == {"unknown": 1}
+    assert fresh(campaign).state == "finished"
 
 
 def test_staff_may_send_an_unknown_email_again_after_the_campaign_finished():

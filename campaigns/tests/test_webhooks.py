@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.test import Client
 from django.utils import timezone
 
-from campaigns import mail_providers, provider_calls, tasks
+from campaigns import hearing, mail_providers, provider_calls, tasks
 from campaigns.mail_providers import GenericProvider
 from campaigns.models import InboundEmail, MailWebhook, WebhookCall
 from campaigns.tests.letters import letter
@@ -183,6 +183,18 @@ def test_a_call_that_makes_no_sense_is_given_up_and_kept_to_replay(client, sent)
     assert "event of" in call.error
 
 
+def test_an_event_that_cannot_be_written_keeps_no_other_from_being_heard(client, sent, monkeypatch):
+    def fail(_delivery, _heard):
+        raise ValueError("not to be written")
+
+    hook()
+    monkeypatch.setitem(hearing.BY_NAME, "delay", fail)
+    tell(client, [event(sent, "delay"), event(sent, "hard", id="e2")])
+    run()
+    assert heard(sent) == [("bounced", "generic")]
+    assert "not to be written" in WebhookCall.objects.get().error
+
+
 def test_the_sweep_reads_what_no_worker_was_woken_for(client, sent):
     hook()
     tell(client, [event(sent)])
@@ -303,6 +315,15 @@ def test_postmark(client, sent, told, kind):
     assert post(client, "postmark", body, **BASIC).status_code == 200
     run()
     assert heard(sent) == [(kind, "postmark")]
+
+
+def test_words_of_a_provider_with_a_nul_are_kept_without_it(client, sent):
+    hook("postmark", PASSWORD)
+    body = {"RecordType": "Bounce", "Type": "HardBounce", "ID": 42, "Email": sent.to_email}
+    body |= {"Details": "550 no\0 such user", "BouncedAt": "2026-11-26T10:00:00Z"}
+    post(client, "postmark", body, **BASIC)
+    run()
+    assert sent.events.get(kind="bounced").detail == "550 no such user"
 
 
 def test_postmark_without_its_password_is_asked_and_with_a_wrong_one_refused(client):

@@ -36,6 +36,9 @@ def test_two_spellings_of_a_mailbox_are_one(given, kept):
         "a@-x.com",
         "x" * 300 + "@a.de",
         "a\n@b.de",
+        "jörg@example.com",
+        "yıldız@example.com",
+        "ſ@example.com",
     ],
 )
 def test_what_is_no_email_address_is_refused(text):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -18,6 +19,7 @@ from campaigns.api.marketing.naming import (
     email_in,
     noted,
     person_named,
+    while_it_runs,
 )
 from campaigns.models import Recipient
 from config.api.documented_values import UtcTime, WholeLists, body_or_query, in_utc, private
@@ -135,10 +137,12 @@ class EmailCreate(APIView):
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
         account, email = account_in(request, given["user_id"]), email_in(given["email"])
-        person, is_new = addresses.add(account, email)
-        if is_new:
-            _told(person, given)
-            noted(request, account, "added an address", recipient=person.pk)
+        # Together, so that nobody who is told to be a bounce is invited before that is written.
+        with while_it_runs(), transaction.atomic():
+            person, is_new = addresses.add(account, email)
+            if is_new:
+                _told(person, given)
+                noted(request, account, "added an address", recipient=person.pk)
         times = {name: in_utc(given[name]) for name in ("created_at", "updated_at")}
         return private({**email_record(account, person_named(account, email)), **times})
 

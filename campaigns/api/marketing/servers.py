@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from campaigns import daily_schedule, smtp_of_account
-from campaigns.api.marketing.naming import SCOPE, USER_ID, account_in, noted
+from campaigns.api.marketing.naming import SCOPE, USER_ID, account_in, noted, while_it_runs
 from campaigns.models import Schedule, SmtpServer
 from campaigns.smtp_of_account import PORT, RefusedServer, Wanted
 from config.api.documented_values import UtcTime, in_utc, private
@@ -109,7 +109,7 @@ class SchedulerSerializer(serializers.Serializer):
         min_value=1, max_value=525_600, help_text="Minutes between two emails to one person."
     )
     time = serializers.RegexField(
-        r"^([01]\d|2[0-3]):[0-5]\d\Z", help_text="HH:MM, the person's own time: when new people are invited."
+        r"^([01]\d|2[0-3]):[0-5]\d\Z", help_text="HH:MM by the account's clock: when new people are invited."
     )
     created_at = UtcTime()
 
@@ -146,9 +146,9 @@ class Scheduler(APIView):
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
         account = account_in(request, given["user_id"])
-        schedule = daily_schedule.set_up(
-            account, max_emails=given["max_limit"], interval_minutes=given["interval"], daily_at=given["time"]
-        )
+        when = {"interval_minutes": given["interval"], "daily_at": given["time"]}
+        with while_it_runs():
+            schedule = daily_schedule.set_up(account, max_emails=given["max_limit"], **when)
         noted(request, account, "set up the scheduler", max_limit=given["max_limit"], time=given["time"])
         return private({**scheduler_record(account, schedule), "created_at": in_utc(given["created_at"])})
 

@@ -126,7 +126,7 @@ def thread(one: threads.Thread) -> dict[str, Any]:
         "total_emails_sent": one.sent,
         "last_sent": in_utc(one.last_sent),
         "first_sent": in_utc(one.first_sent),
-        "latest_follow_up_number": one.sent,
+        "latest_follow_up_number": one.latest_number,
         "total_emails_received": one.received,
         "last_received": in_utc(one.last_received),
     }
