@@ -57,6 +57,14 @@ def test_calls_in_progress_are_shown_with_their_turns_until_they_end(operator, t
     assert "Nobody is in a call." in operator.get(f"{LIVE}?part=calls").content.decode()
 
 
+def test_watching_is_recorded_once_and_not_with_each_look(operator, talking):
+    operator.get(LIVE)
+    for _look in range(3):
+        operator.get(f"{LIVE}?part=calls")
+    (entry,) = AuditEntry.objects.filter(action="watched calls in progress")
+    assert (entry.actor, entry.account.slug) == ("operator", "acme")
+
+
 def test_the_page_asks_as_often_for_many_calls_as_for_few(operator, account, django_assert_max_num_queries):
     for person in make_people(account, 5):
         PhoneCall.objects.create(account=account, contact=person, to_number="+49151")
