@@ -201,6 +201,16 @@ def test_when_the_database_says_no_another_time_is_offered(ring, account, monkey
     assert Appointment.objects.get(call__sid=line.sid).slot == slots[1]
 
 
+def test_a_time_of_a_later_week_is_found_behind_many_earlier_ones(ring, account):
+    last = make_slots(account, 100, hours_apart=6)[-1].starts_at
+    line = ring(make_callee(account, time_zone="UTC"))
+    line.answer()
+    line.say("yes")
+    said = line.say(f"Do you have anything on {last:%B} {last.day}?")
+    assert f"{last:%A} {last.day} {last:%B}" in said
+    assert "nothing" not in said
+
+
 def test_after_the_end_nothing_can_be_booked(ring, account):
     make_slots(account)
     line = ring(make_callee(account, time_zone="UTC"))
