@@ -11,6 +11,7 @@ from config.api.security import capability_page
 from crm import links
 from voice import booking, notices
 from voice.models import Appointment
+from voice.offering import open_slots
 
 TEMPLATE = "voice/appointment.html"
 
@@ -72,10 +73,12 @@ def _page(
 
 
 def _others(one: Appointment) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The other times that are free, by day: ids and words. At most booking.MOST_OFFERED."""
+    """The other times that are free, each once, by day: ids and words. At most booking.MOST_OFFERED."""
     zone = notices.zone_of(one)
     days: dict[str, list[tuple[str, str]]] = {}
-    for slot in booking.slots_of(one.account):
+    for slot in open_slots(booking.slots_of(one.account), now=timezone.now()):
+        if slot.starts_at == one.slot.starts_at:
+            continue
         at = slot.starts_at.astimezone(zone)
         days.setdefault(f"{at:%A} {at.day} {at:%B %Y}", []).append((slot.id, f"{at:%H:%M}"))
     return list(days.items())

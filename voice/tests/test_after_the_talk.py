@@ -240,6 +240,13 @@ def test_times_of_all_weeks_may_be_chosen_day_by_day(strict, path, booked, accou
     assert all(page.count(f"<legend>{day}</legend>") == 1 for day in days)
 
 
+def test_each_time_is_shown_once_and_the_own_one_is_no_other(strict, path, booked, slots, account):
+    make_slots(account, 3)  # another interviewer at the same times
+    page = strict.get(path).content.decode()
+    assert page.count('type="radio"') == 2
+    assert str(slots[1].pk) in page
+
+
 def test_the_token_stays_out_of_the_logs(path):
     assert redact(f'"GET {path} HTTP/1.1" 200') == '"GET /a/… HTTP/1.1" 200'
 
