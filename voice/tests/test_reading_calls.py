@@ -133,6 +133,12 @@ def test_deleting_deletes_the_call_and_keeps_the_appointment(api, account):
     assert api.delete("/conversations/CA1").status_code == 404
 
 
+@pytest.mark.parametrize("key", ["", "sk-test"])
+def test_the_index_says_whether_there_is_a_key_of_openai(web, settings, key):
+    settings.PROVIDERS = {**settings.PROVIDERS, "openai": {**settings.PROVIDERS["openai"], "API_KEY": key}}
+    assert web.get("/").json()["config"]["openai_configured"] is bool(key)
+
+
 def test_a_call_that_is_still_on_is_not_deleted(ring, api, account):
     make_slots(account)
     line = ring(make_callee(account))
