@@ -11,7 +11,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from config.api.addresses import is_loopback
 from config.api.models import Account
@@ -22,7 +21,17 @@ from crm.models import Contact, Conversation, Message, TimelineEntry
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 from crm.phone_talks import OFF_PHONE
-from voice import batches, gates, kept_talks, news, prices, retry_rules, slots_of_environment, twilio
+from voice import (
+    batches,
+    gates,
+    kept_talks,
+    news,
+    outcomes,
+    prices,
+    retry_rules,
+    slots_of_environment,
+    twilio,
+)
 from voice.models import Callee, LineMove, PhoneCall
 from voice.phrases import phrases_of
 
@@ -327,24 +336,6 @@ UNTALKED = {
     Line.FAILED: "not_placed",
     Line.CANCELED: "cancelled",
 }
-TITLES = {
-    "booked": gettext_lazy("Phone call: a time was agreed"),
-    "declined": gettext_lazy("Phone call: declined"),
-    "wrong_person": gettext_lazy("Phone call: not the right person"),
-    "voicemail": gettext_lazy("Phone call: reached an answering machine"),
-    "stop_calling": gettext_lazy("Phone call: asked not to be called again"),
-    "no_slot_suits": gettext_lazy("Phone call: no time suited"),
-    "given_up": gettext_lazy("Phone call: not understood"),
-    "hung_up": gettext_lazy("Phone call: hung up before a time was agreed"),
-    "busy": gettext_lazy("Phone call: busy"),
-    "no_answer": gettext_lazy("Phone call: not answered"),
-    "not_placed": gettext_lazy("Phone call: could not be placed"),
-    "cancelled": gettext_lazy("Phone call: cancelled"),
-    "interviewed": gettext_lazy("Phone call: the interview was held to its end"),
-    "left_open": gettext_lazy("Phone call: the interview goes on in writing"),
-    "trouble": gettext_lazy("Phone call: broken off by a fault"),
-    "handed_over": gettext_lazy("Phone call: asked for a person"),
-}
 
 
 def _end(call: PhoneCall) -> None:
@@ -366,7 +357,7 @@ def _end(call: PhoneCall) -> None:
     timeline.write(
         call.person,
         "phone_call",
-        str(TITLES.get(outcome, TITLES["hung_up"])),
+        outcomes.title_of(outcome),
         direction=TimelineEntry.Direction.OUT,
         channel=Channel.PHONE,
         ref={"kind": "phone_call", "id": str(call.pk)} | _ref_of_talk(call),

@@ -132,7 +132,7 @@ def content_of(one: Appointment, kind: str, *, link: str = "") -> Content:
         _("The attached file takes it out of your calendar.")
         if kind == "cancelled"
         else _("The attached file puts it into your calendar."),
-        _("If it does not suit you any more, choose another time or cancel it with the link below.") if link else "",
+        _("If it does not suit you any more, change or cancel it with the link below.") if link else "",
         facts["company"],
     ]
     return Content(
