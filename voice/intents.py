@@ -67,7 +67,7 @@ def read(
         or _put_off(text, stage, phrases, today)
         or _about_them(text, stage, phrases, name)
         or _about_times(text, stage, phrases, today)
-        or _which_times(text, phrases)
+        or _which_times(text, stage, phrases)
         or _yes_or_no(text, phrases)
     )
     if confidence < HEARD_ENOUGH and reading.intent != "stop_calling":
@@ -137,9 +137,11 @@ def _about_them(text: str, stage: Stage, phrases: Phrases, name: str) -> Reading
     return Reading("confirm", LIKELY, _says(found)) if found else None
 
 
-def _which_times(text: str, phrases: Phrases) -> Reading | None:
+def _which_times(text: str, stage: Stage, phrases: Phrases) -> Reading | None:
+    """Asked before any were read out, it is a yes to hearing them."""
     found = phrases.found("which_times", text)
-    return Reading("repeat", SURE, _says(found)) if found else None
+    intent: Intent = "other_time" if stage == "greeting" else "repeat"
+    return Reading(intent, SURE, _says(found)) if found else None
 
 
 def _about_times(text: str, stage: Stage, phrases: Phrases, today: date) -> Reading | None:
