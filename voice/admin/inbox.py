@@ -32,8 +32,14 @@ STATE_COLOURS = {
 }
 
 
+class _ReadOnlyAdmin(ArrivedAdmin):
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Of the list, for its actions; the page of one row has nothing to save."""
+        return obj is None and bool(super().has_change_permission(request, obj))
+
+
 @admin.register(ReceivedConversation)
-class ReceivedConversationAdmin(ArrivedAdmin):
+class ReceivedConversationAdmin(_ReadOnlyAdmin):
     list_display = ("conversation_id", "email", "state_label", "contact", "source", "received_at")
     list_filter = ("status", "source", "account")
     list_select_related = ("contact",)
@@ -98,7 +104,7 @@ class ReceivedConversationAdmin(ArrivedAdmin):
 
 
 @admin.register(VoiceEvent)
-class VoiceEventAdmin(ArrivedAdmin):
+class VoiceEventAdmin(_ReadOnlyAdmin):
     """Bodies hold what people said: reading one is recorded."""
 
     list_display = ("conversation_id", "kind", "state_label", "attempts", "error", "received_at")

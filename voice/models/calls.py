@@ -50,7 +50,7 @@ class TimeSlot(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{timezone.localtime(self.starts_at):%a %d %b %Y %H:%M}"
+        return f"{timezone.localtime(self.starts_at):%a %d %b %Y %H:%M %Z}"
 
 
 class PhoneCall(models.Model):

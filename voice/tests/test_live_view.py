@@ -15,7 +15,7 @@ from django.utils import timezone
 from config.api.models import AuditEntry
 from config.api.threads import in_database
 from voice import calls, outcomes, prices, tasks
-from voice.models import LineMove, PhoneCall
+from voice.models import LineMove, PhoneCall, TimeSlot
 from voice.routing import websocket_urlpatterns
 from voice.talk_values import Outcome
 from voice.tests.batching import make_people
@@ -154,6 +154,8 @@ def test_the_page_of_a_call_shows_the_line_the_times_and_the_appointment(operato
     page = page_of(operator)
     for words in ("Ringing", "human", "chosen", "offered", "this call was not recorded", "not known yet"):
         assert words in page, words
+    assert "(UTC)" in page  # the zone of the times in this talk
+    assert f"{TimeSlot.objects.earliest('starts_at').starts_at:%d %b %Y} 10:00 UTC" in page
     assert "Open the conversation" in page
     assert AuditEntry.objects.filter(action="read phone call", actor="operator").exists()
 
