@@ -91,6 +91,7 @@ def _about_the_call(text: str, phrases: Phrases, name: str) -> Reading | None:
         ("stop_calling", "stop_calling", ""),
         ("voicemail", "voicemail", ""),
         ("wrong_person", "wrong_person", ""),
+        ("away", "reject", "call_back"),
         ("withdrawn", "reject", "declined"),
         ("call_back", "reject", "call_back"),
     )
@@ -101,6 +102,8 @@ def _about_the_call(text: str, phrases: Phrases, name: str) -> Reading | None:
             return Reading(intent, SURE, _says(found), closes=closes)
     if found := _with_name("not_name", said, phrases, name):
         return Reading("wrong_person", SURE, _says(found))
+    if found := _with_name("away_name", said, phrases, name):
+        return Reading("reject", SURE, _says(found), closes="call_back")
     return None
 
 

@@ -10,7 +10,7 @@ WORDS = {
     "voicemail": _l("reached an answering machine"),
     "stop_calling": _l("asked not to be called again"),
     "no_slot_suits": _l("no time suited"),
-    "given_up": _l("not understood"),
+    "given_up": _l("ended without a time"),
     "hung_up": _l("hung up before a time was agreed"),
     "busy": _l("busy"),
     "no_answer": _l("not answered"),
