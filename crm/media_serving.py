@@ -13,12 +13,22 @@ _RANGE = re.compile(r"bytes=(\d{0,12})-(\d{0,12})")
 
 
 def file_response(media: MediaFile, wanted: str = "") -> HttpResponseBase | None:
+    """An upload, with what was found in it as its type; see `stored_response`."""
+    response = stored_response(str(media.file.name), size_bytes=media.size_bytes, wanted=wanted)
+    if response is not None:
+        # The type that we found in the content, and no guessing: a browser must not run what was sent.
+        response.headers["Content-Type"] = media.mime
+        response.headers["Content-Disposition"] = disposition_of(media)
+    return response
+
+
+def stored_response(name: str, *, size_bytes: int, wanted: str = "") -> HttpResponseBase | None:
     """`wanted` is the Range header; one we cannot follow is passed over. None when the file is gone."""
     try:
-        stored = default_storage.open(str(media.file.name), "rb")
+        stored = default_storage.open(name, "rb")
     except FileNotFoundError:
         return None
-    part = _part(wanted, media.size_bytes)
+    part = _part(wanted, size_bytes)
     response: HttpResponseBase
     if part is None:
         response = FileResponse(stored)
@@ -26,10 +36,7 @@ def file_response(media: MediaFile, wanted: str = "") -> HttpResponseBase | None
         with stored:
             stored.seek(part[0])
             response = HttpResponse(stored.read(part[1] - part[0] + 1), status=206)
-        response.headers["Content-Range"] = f"bytes {part[0]}-{part[1]}/{media.size_bytes}"
-    # The type that we found in the content, and no guessing: a browser must not run what was sent.
-    response.headers["Content-Type"] = media.mime
-    response.headers["Content-Disposition"] = disposition_of(media)
+        response.headers["Content-Range"] = f"bytes {part[0]}-{part[1]}/{size_bytes}"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Accept-Ranges"] = "bytes"
     return response

@@ -21,7 +21,8 @@ from voice.models import Appointment, PhoneCall, TimeSlot
 from voice.notices import written_time
 from voice.scheduling import Slot
 
-MOST_OFFERED = 30  # slots that one talk, or one page, chooses from
+# Slots that one talk, or one page, chooses from: what lies beyond them is told to be no time on offer.
+MOST_OFFERED = 200
 State = Appointment.State
 
 

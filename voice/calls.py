@@ -11,9 +11,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from config.api.addresses import is_loopback
+from config.api.models import Account
 from config.api.prepared import PreparedRows, given
 from crm import consent, talk, timeline, watching
 from crm.contacts import email_of, uuid_of
@@ -21,8 +21,19 @@ from crm.models import Contact, Conversation, Message, TimelineEntry
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 from crm.phone_talks import OFF_PHONE
-from voice import batches, gates, kept_talks, news, prices, retry_rules, slots_of_environment, twilio
+from voice import (
+    batches,
+    gates,
+    kept_talks,
+    news,
+    outcomes,
+    prices,
+    retry_rules,
+    slots_of_environment,
+    twilio,
+)
 from voice.models import Callee, LineMove, PhoneCall
+from voice.phrases import phrases_of
 
 Line, Status = PhoneCall.Line, PhoneCall.Status
 RANK = {
@@ -87,9 +98,10 @@ def place(
     now: datetime | None = None,
     retry_of: PhoneCall | None = None,
     callee: Callee | None = None,
+    key: str = "",
 ) -> PhoneCall:
     """Rings the person, once; also once as the next attempt of another call, or as the first for a place in
-    a batch. Raises CannotCall.
+    a batch. Raises CannotCall. `key` is the caller's own name of it (`placed_by`).
 
     The row is there before Twilio is asked, and only one call of a person can be active. When Twilio's
     answer is lost the call is looked up, and never simply placed again.
@@ -100,7 +112,14 @@ def place(
     if (reason := gates.refusal(contact, now=at)) is not None:
         raise CannotCall(reason.code, reason.text, **reason.details)
     slots_of_environment.offer(contact.account, now=at)
-    return ring(_intended(contact, about, by=by, at=at, retry_of=retry_of, callee=callee))
+    return ring(_intended(contact, about, by=by, at=at, retry_of=retry_of, callee=callee, key=key))
+
+
+def placed_by(account: Account, key: str) -> PhoneCall | None:
+    """The call that Twilio took for a request with this key, of the last day."""
+    rows = PhoneCall.objects.for_account(account).filter(started_at__gt=timezone.now() - FORGOTTEN)
+    found: PhoneCall | None = rows.filter(invitation__key=key, sid__isnull=False).first()
+    return found
 
 
 def ring(call: PhoneCall, *, longest_seconds: int = twilio.LONGEST_CALL_SECONDS) -> PhoneCall:
@@ -128,17 +147,19 @@ def is_recorded(call: PhoneCall) -> bool:
     return bool(call.invitation.get("is_recorded"))
 
 
-def _invitation(contact: Contact, about: About, number: str) -> dict[str, Any]:
+def _invitation(contact: Contact, about: About, number: str, key: str) -> dict[str, Any]:
     email = email_of(contact)
     return {
         "candidate": contact.name,
         "company": about.company,
         "position": about.position,
         "zone": str(gates.zones_of(contact, number)[0]),
-        "language": contact.language or "en",
+        # Of the words that will be spoken: Twilio's voice and its ear must be of the same language.
+        "language": phrases_of(contact.language).language,
         "is_recorded": settings.VOICE_RECORDING,
         # Only who will get an email about it is told so.
         "writes": consent.may_contact(contact, Channel.EMAIL, Purpose.TRANSACTIONAL, address=email).allowed,
+        **({"key": key} if key else {}),
     }
 
 
@@ -150,6 +171,7 @@ def _intended(
     at: datetime,
     retry_of: PhoneCall | None,
     callee: Callee | None,
+    key: str,
 ) -> PhoneCall:
     number = gates.number_of(contact)
     try:
@@ -158,7 +180,7 @@ def _intended(
                 account=contact.account,
                 contact=contact,
                 to_number=number,
-                invitation=_invitation(contact, about, number),
+                invitation=_invitation(contact, about, number, key),
                 requested_by=by[:150],
                 started_at=at,
                 retry_of=retry_of,
@@ -279,21 +301,27 @@ def report(
         return False
     now = at or timezone.now()
     earlier = [word for word, rank in RANK.items() if rank < RANK[Line(line)]]
-    changes: dict[str, Any] = {"line": line}
-    if answered_by:
-        changes["answered_by"] = answered_by[:24]
-    if line == Line.IN_PROGRESS:
-        changes["answered_at"] = now
-    if line in PhoneCall.ENDED:
-        changes |= {"ended_at": now, "duration_seconds": duration_seconds}
+    changes = _changes(line, duration_seconds=duration_seconds, at=now)
+    who = {"answered_by": answered_by[:24]} if answered_by else {}
     with transaction.atomic():
-        moved = PhoneCall.objects.filter(pk=call_id, line__in=earlier).update(**changes)
+        moved = PhoneCall.objects.filter(pk=call_id, line__in=earlier).update(**changes, **who)
+        if who and not moved:
+            # Twilio says at once that somebody answered, and who it was only when it has listened.
+            PhoneCall.objects.filter(pk=call_id, answered_by="").update(**who)
         if moved:
             _note_move(call_id, line, at=now)
         if moved and line in PhoneCall.ENDED:
             related = ("contact", "callee", "continues")
             _end(PhoneCall.objects.select_related(*related).get(pk=call_id))
     return bool(moved)
+
+
+def _changes(line: str, *, duration_seconds: int | None, at: datetime) -> dict[str, Any]:
+    if line == Line.IN_PROGRESS:
+        return {"line": line, "answered_at": at}
+    if line in PhoneCall.ENDED:
+        return {"line": line, "ended_at": at, "duration_seconds": duration_seconds}
+    return {"line": line}
 
 
 def _note_move(call_id: Any, line: str, *, at: datetime) -> None:
@@ -307,24 +335,6 @@ UNTALKED = {
     Line.NO_ANSWER: "no_answer",
     Line.FAILED: "not_placed",
     Line.CANCELED: "cancelled",
-}
-TITLES = {
-    "booked": gettext_lazy("Phone call: a time was agreed"),
-    "declined": gettext_lazy("Phone call: declined"),
-    "wrong_person": gettext_lazy("Phone call: not the right person"),
-    "voicemail": gettext_lazy("Phone call: reached an answering machine"),
-    "stop_calling": gettext_lazy("Phone call: asked not to be called again"),
-    "no_slot_suits": gettext_lazy("Phone call: no time suited"),
-    "given_up": gettext_lazy("Phone call: not understood"),
-    "hung_up": gettext_lazy("Phone call: hung up before a time was agreed"),
-    "busy": gettext_lazy("Phone call: busy"),
-    "no_answer": gettext_lazy("Phone call: not answered"),
-    "not_placed": gettext_lazy("Phone call: could not be placed"),
-    "cancelled": gettext_lazy("Phone call: cancelled"),
-    "interviewed": gettext_lazy("Phone call: the interview was held to its end"),
-    "left_open": gettext_lazy("Phone call: the interview goes on in writing"),
-    "trouble": gettext_lazy("Phone call: broken off by a fault"),
-    "handed_over": gettext_lazy("Phone call: asked for a person"),
 }
 
 
@@ -347,7 +357,7 @@ def _end(call: PhoneCall) -> None:
     timeline.write(
         call.person,
         "phone_call",
-        str(TITLES.get(outcome, TITLES["hung_up"])),
+        outcomes.title_of(outcome),
         direction=TimelineEntry.Direction.OUT,
         channel=Channel.PHONE,
         ref={"kind": "phone_call", "id": str(call.pk)} | _ref_of_talk(call),

@@ -63,9 +63,11 @@ def read(
     text = plain(words, phrases)
     reading = (
         _about_the_call(text, phrases, name)
-        or _about_the_talk(text, stage, phrases, name)
+        or _about_the_talk(text, stage, phrases)
+        or _put_off(text, stage, phrases, today)
+        or _about_them(text, stage, phrases, name)
         or _about_times(text, stage, phrases, today)
-        or _which_times(text, phrases)
+        or _which_times(text, stage, phrases)
         or _yes_or_no(text, phrases)
     )
     if confidence < HEARD_ENOUGH and reading.intent != "stop_calling":
@@ -89,6 +91,7 @@ def _about_the_call(text: str, phrases: Phrases, name: str) -> Reading | None:
         ("stop_calling", "stop_calling", ""),
         ("voicemail", "voicemail", ""),
         ("wrong_person", "wrong_person", ""),
+        ("away", "reject", "call_back"),
         ("withdrawn", "reject", "declined"),
         ("call_back", "reject", "call_back"),
     )
@@ -99,6 +102,8 @@ def _about_the_call(text: str, phrases: Phrases, name: str) -> Reading | None:
             return Reading(intent, SURE, _says(found), closes=closes)
     if found := _with_name("not_name", said, phrases, name):
         return Reading("wrong_person", SURE, _says(found))
+    if found := _with_name("away_name", said, phrases, name):
+        return Reading("reject", SURE, _says(found), closes="call_back")
     return None
 
 
@@ -110,7 +115,7 @@ def _with_name(group: str, said: str, phrases: Phrases, name: str) -> str:
     return match.group() if match else ""
 
 
-def _about_the_talk(text: str, stage: Stage, phrases: Phrases, name: str) -> Reading | None:
+def _about_the_talk(text: str, stage: Stage, phrases: Phrases) -> Reading | None:
     said = " ".join(word for word in text.split() if word not in ("|", "?"))
     if phrases.terms["repeat_alone"].fullmatch(said):
         return Reading("repeat", SURE, _says(said))
@@ -118,14 +123,28 @@ def _about_the_talk(text: str, stage: Stage, phrases: Phrases, name: str) -> Rea
         return Reading("repeat", SURE, _says(found))
     if stage == "greeting" and (found := phrases.found("not_now", said)):
         return Reading("reject", SURE, _says(found), closes="call_back")
-    if stage == "greeting" and (found := _with_name("own_name", said, phrases, name)):
-        return Reading("confirm", LIKELY, _says(found))
     return None
 
 
-def _which_times(text: str, phrases: Phrases) -> Reading | None:
+def _put_off(text: str, stage: Stage, phrases: Phrases, today: date) -> Reading | None:
+    """ "Later" to a greeting is another call, "later this week" a wish for the interview."""
+    found = phrases.found("put_off", text) if stage == "greeting" else ""
+    if not found or wish_in(marked(text, phrases, today=today), phrases, today=today).has_limits:
+        return None
+    return Reading("reject", SURE, _says(found), closes="call_back")
+
+
+def _about_them(text: str, stage: Stage, phrases: Phrases, name: str) -> Reading | None:
+    said = " ".join(word for word in text.split() if word not in ("|", "?"))
+    found = _with_name("own_name", said, phrases, name) if stage == "greeting" else ""
+    return Reading("confirm", LIKELY, _says(found)) if found else None
+
+
+def _which_times(text: str, stage: Stage, phrases: Phrases) -> Reading | None:
+    """Asked before any were read out, it is a yes to hearing them."""
     found = phrases.found("which_times", text)
-    return Reading("repeat", SURE, _says(found)) if found else None
+    intent: Intent = "other_time" if stage == "greeting" else "repeat"
+    return Reading(intent, SURE, _says(found)) if found else None
 
 
 def _about_times(text: str, stage: Stage, phrases: Phrases, today: date) -> Reading | None:

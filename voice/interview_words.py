@@ -29,6 +29,7 @@ ENGLISH: Words = MappingProxyType(
         "wrong_person": "I am sorry to have troubled you. Goodbye.",
         "connecting": "I will connect you with a colleague. Please hold the line.",
         "after_dial": "Thank you. Goodbye.",
+        "machine": "Hello. This is an automated call from {organisation}. Goodbye.",
     }
 )
 GERMAN: Words = MappingProxyType(
@@ -47,6 +48,7 @@ GERMAN: Words = MappingProxyType(
         "wrong_person": "Entschuldigen Sie die Störung. Auf Wiederhören.",
         "connecting": "Ich verbinde Sie mit einem Menschen. Bitte bleiben Sie am Apparat.",
         "after_dial": "Vielen Dank. Auf Wiederhören.",
+        "machine": "Guten Tag. Dies ist ein automatischer Anruf von {organisation}. Auf Wiederhören.",
     }
 )
 POLISH: Words = MappingProxyType(
@@ -65,6 +67,7 @@ POLISH: Words = MappingProxyType(
         "wrong_person": "Przepraszam za kłopot. Do widzenia.",
         "connecting": "Łączę z pracownikiem. Proszę pozostać na linii.",
         "after_dial": "Dziękuję. Do widzenia.",
+        "machine": "Dzień dobry. To automatyczne połączenie od {organisation}. Do widzenia.",
     }
 )
 LANGUAGES: Mapping[str, Words] = MappingProxyType({"en": ENGLISH, "de": GERMAN, "pl": POLISH})

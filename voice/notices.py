@@ -103,6 +103,12 @@ def written_time(one: Appointment, slot: TimeSlot) -> str:
     return f"{local:%A} {local.day} {local:%B %Y}, {local:%H:%M} ({zone.key})"
 
 
+def _subject_time(one: Appointment) -> str:
+    """Short: mail programs cut a subject. With year and zone it stands in the email."""
+    local = one.slot.starts_at.astimezone(zone_of(one))
+    return f"{local:%A} {local.day} {local:%B}, {local:%H:%M}"
+
+
 def organisation_of(one: Appointment) -> str:
     return str(one.call.invitation.get("company", "") if one.call else "") or one.account.name
 
@@ -113,6 +119,7 @@ def _facts(one: Appointment) -> dict[str, str]:
         "company": organisation_of(one),
         "position": str(one.call.invitation.get("position", "")) if one.call else "",
         "time": written_time(one, one.slot),
+        "when": _subject_time(one),
     }
 
 
@@ -125,7 +132,7 @@ def content_of(one: Appointment, kind: str, *, link: str = "") -> Content:
         _("The attached file takes it out of your calendar.")
         if kind == "cancelled"
         else _("The attached file puts it into your calendar."),
-        _("If it does not suit you any more, choose another time or cancel it here:") if link else "",
+        _("If it does not suit you any more, change or cancel it with the link below.") if link else "",
         facts["company"],
     ]
     return Content(
@@ -139,13 +146,13 @@ def content_of(one: Appointment, kind: str, *, link: str = "") -> Content:
 def _words(kind: str) -> tuple[str, str]:
     """Subject and first sentence."""
     if kind == "moved":
-        return _("New time of your interview: %(time)s"), _("your interview now takes place on %(time)s.")
+        return _("New time of your interview: %(when)s"), _("your interview now takes place on %(time)s.")
     if kind == "cancelled":
-        return _("Cancelled: your interview on %(time)s"), _("your interview on %(time)s is cancelled.")
+        return _("Cancelled: your interview on %(when)s"), _("your interview on %(time)s is cancelled.")
     if kind == "reminder":
-        return _("Reminder: your interview, %(time)s"), _("your interview is coming up: %(time)s.")
+        return _("Reminder: your interview, %(when)s"), _("your interview is coming up: %(time)s.")
     return (
-        _("Your interview: %(time)s"),
+        _("Your interview: %(when)s"),
         _("on the phone we agreed on a time for your interview: %(time)s."),
     )
 

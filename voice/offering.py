@@ -21,9 +21,14 @@ def zone_of(name: str) -> tzinfo:
 
 
 def open_slots(slots: Sequence[Slot], *, now: datetime) -> list[Slot]:
-    """Those ahead, the earliest first, each once."""
-    ahead = {slot.id: slot for slot in slots if slot.id and slot.starts_at > now}
-    return sorted(ahead.values(), key=lambda slot: (slot.starts_at, slot.id))
+    """Those ahead, the earliest first. Of several at one time, with as many interviewers, one: to the person
+    they are the same, and no word could tell them apart.
+    """
+    ahead = sorted(
+        (slot for slot in slots if slot.id and slot.starts_at > now),
+        key=lambda slot: (slot.starts_at, slot.id),
+    )
+    return list({slot.starts_at: slot for slot in reversed(ahead)}.values())[::-1]
 
 
 def spread(slots: Iterable[Slot], zone: tzinfo) -> list[Slot]:

@@ -11,6 +11,7 @@ from config.api.security import capability_page
 from crm import links
 from voice import booking, notices
 from voice.models import Appointment
+from voice.offering import open_slots
 
 TEMPLATE = "voice/appointment.html"
 
@@ -63,7 +64,7 @@ def _page(
         "state": state,
         "organisation": notices.organisation_of(one),
         "time": notices.written_time(one, one.slot),
-        "others": _others(one) if state == "booked" else [],
+        "days": _others(one) if state == "booked" else [],
         "zone": notices.zone_of(one).key,
         "done": done,
         "trouble": trouble,
@@ -71,8 +72,13 @@ def _page(
     return render(request, TEMPLATE, context, status=status)
 
 
-def _others(one: Appointment) -> list[tuple[str, str]]:
-    """Ids and words of the other times that are free, at most booking.MOST_OFFERED."""
+def _others(one: Appointment) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The other times that are free, each once, by day: ids and words. At most booking.MOST_OFFERED."""
     zone = notices.zone_of(one)
-    local = [(slot.id, slot.starts_at.astimezone(zone)) for slot in booking.slots_of(one.account)]
-    return [(key, f"{at:%A} {at.day} {at:%B %Y}, {at:%H:%M}") for key, at in local]
+    days: dict[str, list[tuple[str, str]]] = {}
+    for slot in open_slots(booking.slots_of(one.account), now=timezone.now()):
+        if slot.starts_at == one.slot.starts_at:
+            continue
+        at = slot.starts_at.astimezone(zone)
+        days.setdefault(f"{at:%A} {at.day} {at:%B %Y}", []).append((slot.id, f"{at:%H:%M}"))
+    return list(days.items())

@@ -177,7 +177,8 @@ def _by_wish(room: Room, reading: Reading) -> Move:
     wish, offered = reading.wish, room.offered
     fits = fitting(beside(room.open, room.current, wish, room.zone), wish, room.zone)
     # What was refused comes back only when it alone was asked for.
-    fits = [slot for slot in fits if slot in room.fresh] or (fits if wish.has_limits else [])
+    fresh = set(room.fresh)
+    fits = [slot for slot in fits if slot in fresh] or (fits if wish.has_limits else [])
     at_hand = [slot for slot in fits if slot in offered]
     if len(at_hand) == 1 or len(fits) == 1:
         return room.read_back((at_hand if len(at_hand) == 1 else fits)[0], replace(reading, intent="choose"))

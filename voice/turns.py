@@ -22,6 +22,7 @@ from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 from personas.models import Persona
 from voice import booking, calls, news, retry_rules, scheduling, twilio
+from voice.interview_words import words_of
 from voice.model_intents import asks_a_model
 from voice.models import CallTurn, PhoneCall
 from voice.scheduling import Heard, Invitation, Move, Talk
@@ -129,7 +130,10 @@ def _question(call: PhoneCall, number: int, talk: Talk, move: Move) -> Unsure | 
 
 def farewell(call: PhoneCall | None = None) -> str:
     """For a call that is over, or that is none of ours."""
-    return twilio.hang_up(_("Thank you for your time. Goodbye."), language=_language(call))
+    words = _("Thank you for your time. Goodbye.")
+    if call is not None and call.continues_id is not None:
+        words = words_of(_language(call))["after_dial"]
+    return twilio.hang_up(words, language=_language(call))
 
 
 def apology() -> str:
@@ -261,10 +265,7 @@ def _twiml(call: PhoneCall, number: int, move: Move) -> str:
 
 def _at_a_machine(call: PhoneCall, *, at: datetime) -> str:
     """A short message that names who calls; nothing is asked of a machine, and nothing private is said."""
-    tried_again = retry_rules.gap_after(call, "voicemail") is not None
-    words = _("Hello. This is an automated call from %(company)s.")
-    words += " " + (_("We will try again another time. Goodbye.") if tried_again else _("Goodbye."))
-    said = words % {"company": call.invitation.get("company", "")}
+    said = _for_a_machine(call)
     twiml = twilio.hang_up(said, language=_language(call))
     CallTurn.objects.create(
         call=call, number=0, said=said, twiml=twiml, intent="voicemail", confidence=1.0, why="AnsweredBy"
@@ -274,3 +275,13 @@ def _at_a_machine(call: PhoneCall, *, at: datetime) -> str:
     news.tell(call.pk)
     retry_rules.plan(call, "voicemail", now=at)
     return twiml
+
+
+def _for_a_machine(call: PhoneCall) -> str:
+    company = str(call.invitation.get("company", ""))
+    if call.continues_id is not None:
+        return words_of(_language(call))["machine"].format(organisation=company)
+    tried_again = retry_rules.gap_after(call, "voicemail") is not None
+    words = _("Hello. This is an automated call from %(company)s.")
+    words += " " + (_("We will try again another time. Goodbye.") if tried_again else _("Goodbye."))
+    return words % {"company": company}

@@ -88,7 +88,7 @@ def _refused(request: HttpRequest, allowance: Allowance) -> HttpResponseBase:
 
 
 def _document(twiml: str) -> HttpResponse:
-    return HttpResponse(twiml, content_type="text/xml", headers={"Cache-Control": "no-store"})
+    return HttpResponse(twiml, content_type="text/xml; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
 @_described("twilio_voice", "A call was answered: the greeting")

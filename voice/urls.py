@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from voice import console, pages, twilio_webhooks
-from voice.api import batch_moves, batch_people, batches, calls, calls_read
+from voice.api import batch_moves, batch_people, batches, calls, calls_read, time_slots
 from voice.api.webhooks import ConversationWebhook, ElevenLabsWebhook, conversation_webhook
 from voice.api.webhooks_conversations import ReceivedConversationDetail, ReceivedConversations
 
@@ -16,7 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/webhook/elevenlabs", ElevenLabsWebhook.as_view(), name="webhook-elevenlabs"),
     path("api/v1/conversations", ReceivedConversations.as_view(), name="received-conversations"),
     path(
-        "api/v1/conversations/<str:conversation_id>",
+        "api/v1/conversations/<path:conversation_id>",
         ReceivedConversationDetail.as_view(),
         name="received-conversation",
     ),
@@ -29,6 +29,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("conversations", calls_read.CallList.as_view(), name="phone-calls"),
     path("conversations/<str:call_sid>", calls_read.CallDetail.as_view(), name="phone-call"),
     path("analytics", calls_read.CallFigures.as_view(), name="phone-call-figures"),
+    path("api/v1/time-slots", time_slots.TimeSlotList.as_view(), name="time-slots"),
+    path("api/v1/time-slots/<uuid:slot_id>", time_slots.TimeSlotDetail.as_view(), name="time-slot"),
     path("api/v1/call-batches", batches.BatchList.as_view(), name="call-batches"),
     path("api/v1/call-batches/<uuid:batch_id>", batches.BatchDetail.as_view(), name="call-batch"),
     path(

@@ -15,6 +15,7 @@ import requests
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
+from urllib3.exceptions import HTTPError
 
 from voice import webhook_calls
 from voice import webhook_elevenlabs as elevenlabs
@@ -34,10 +35,15 @@ FIRST_LOOK = timedelta(days=2)
 PAGE = 100
 MOST_PAGES = 20  # of one reading
 MOST_BYTES = 16 * 1024 * 1024  # of one answer
+GONE = (400, 404, 410, 422)  # nothing is wrong with us, nor with the vendor
 
 
 class VendorAway(Exception):  # noqa: N818
     """The vendor did not answer, or not as documented. Its text holds no secret."""
+
+
+class NotToBeHad(VendorAway):
+    """What was asked for the vendor will not give, however often it is asked: it is gone, or too large."""
 
 
 def is_due(*, at: datetime | None = None) -> bool:
@@ -84,7 +90,7 @@ def _missing_kept(since: datetime) -> tuple[int, bool]:
         for conversation_id in _unknown(answer):
             if time.monotonic() > ends:
                 return found, False
-            found += _fetch(conversation_id)
+            found += _fetched(conversation_id)
         cursor = elevenlabs.text(answer, "next_cursor")
         if not answer.get("has_more") or not cursor:
             return found, True
@@ -108,12 +114,21 @@ def _unknown(answer: dict[str, Any]) -> list[str]:
     return [name for name in ids if name not in held]
 
 
+def _fetched(conversation_id: str) -> bool:
+    """One that is not to be had must not keep all the others from us: it is passed over."""
+    try:
+        return _fetch(conversation_id)
+    except NotToBeHad as error:
+        log.warning("ElevenLabs lists a conversation and does not give it: %s", error)
+        return False
+
+
 def _fetch(conversation_id: str) -> bool:
     """Its record, kept as the event whose webhook never came."""
     data = _get(f"/{quote(conversation_id, safe='')}", {})
     talk = elevenlabs.talk_of(data)
     if talk.conversation_id != conversation_id:
-        raise VendorAway("Another conversation was answered than the one asked for.")
+        raise NotToBeHad("Another conversation was answered than the one asked for.")
     at = talk.ended_at or talk.started_at or timezone.now()
     envelope = {"type": elevenlabs.TRANSCRIPTION, "event_timestamp": int(at.timestamp()), "data": data}
     body = json.dumps(envelope).encode()
@@ -129,12 +144,13 @@ def _get(path: str, query: dict[str, Any]) -> dict[str, Any]:
             address, params=query, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
         ) as response:
             if response.status_code != 200:
-                raise VendorAway(f"Status {response.status_code}.")
+                away = NotToBeHad if response.status_code in GONE else VendorAway
+                raise away(f"Status {response.status_code}.")
             body = response.raw.read(MOST_BYTES + 1, decode_content=True)
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:  # `raw` is urllib3's, and so are its errors
         raise VendorAway(type(error).__name__) from None
     if len(body) > MOST_BYTES:
-        raise VendorAway("The answer is too large.")
+        raise NotToBeHad("The answer is too large.")
     if not (answer := elevenlabs.envelope_of(body)):
         raise VendorAway("The answer is no JSON object.")
     return answer

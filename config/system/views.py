@@ -88,7 +88,7 @@ def about() -> dict[str, Any]:
         "openapi": "/openapi.json",
         **call_status.documented(),
         "config": {
-            "openai_configured": "openai" in settings.PROVIDERS,
+            "openai_configured": bool(settings.PROVIDERS.get("openai", {}).get("API_KEY")),
             "database_enabled": True,
             **call_status.configured(),
         },

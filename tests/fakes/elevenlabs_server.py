@@ -52,12 +52,17 @@ def signature(body, secret, *, at=None):
 
 
 class ElevenLabsServer(HttpServer):
-    """`records` are listed, `page` of them at once; a `status` other than 200 is answered to all."""
+    """`records` are listed, `page` of them at once; a `status` other than 200 is answered to all.
+
+    `faulty`: what is answered instead of a record, by its id; nothing is a 404. `cuts_off`: hangs up inside
+    each answer.
+    """
 
     def __init__(self, *records, key="el-key", page=2):
         super().__init__()
         self.records = {one["conversation_id"]: one for one in records}
         self.key, self.page, self.status = key, page, 200
+        self.faulty, self.cuts_off = {}, False
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         address = urlsplit(request.path)
@@ -65,10 +70,14 @@ class ElevenLabsServer(HttpServer):
             send_json(writer, 401, {"detail": {"status": "invalid_api_key"}})
         elif self.status != 200:
             send_json(writer, self.status, {"detail": "fault"})
+        elif self.cuts_off:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{")
+            raise ConnectionResetError
         elif address.path == PREFIX:
             send_json(writer, 200, self._listed(parse_qs(address.query)))
         else:
-            found = self.records.get(unquote(address.path.removeprefix(f"{PREFIX}/")))
+            name = unquote(address.path.removeprefix(f"{PREFIX}/"))
+            found = {**self.records, **self.faulty}.get(name)
             send_json(writer, 200 if found else 404, found or {"detail": "not found"})
 
     def _listed(self, query):

@@ -20,7 +20,7 @@ from config.api.audit import record
 from crm.admin.object_ids import CheckedIdsAdmin
 from crm.admin.records import RecordAdmin
 from crm.contacts import uuid_of
-from voice import audience, batches
+from voice import audience, batches, outcomes
 from voice.admin import batch_moves, batch_people
 from voice.admin.pages import STATE_COLOURS, must
 from voice.models import CallBatch, Callee
@@ -148,12 +148,13 @@ class CallBatchAdmin(CheckedIdsAdmin):
 def facts(batch: CallBatch) -> dict[str, Any]:
     """What the page shows of a batch beside its form."""
     figures = batches.progress([batch.pk])[batch.pk]
+    came_of_it = [(outcomes.in_words(name), count) for name, count in figures.outcomes.items()]
     skipped = [(audience.in_words(reason), count) for reason, count in figures.skipped_why.items()]
     return {
         "batch": batch,
         "figures": figures,
         "skipped_why": sorted(skipped, key=lambda one: -one[1]),
-        "outcomes": sorted(figures.outcomes.items(), key=lambda one: -one[1]),
+        "outcomes": sorted(came_of_it, key=lambda one: -one[1]),
         "moves": batch_moves.offered(batch),
         "colour": STATE_COLOURS[batch.state],
         "may_grow": batch.state in batches.GROWING,
@@ -179,7 +180,15 @@ class OfBatchFilter(admin.SimpleListFilter):
 
 @admin.register(Callee)
 class CalleeAdmin(RecordAdmin):
-    list_display = ("contact", "batch", "state_label", "next_at", "called_at", "outcome", "shown_reason")
+    list_display = (
+        "contact",
+        "batch",
+        "state_label",
+        "next_at",
+        "called_at",
+        "shown_outcome",
+        "shown_reason",
+    )
     list_filter = (OfBatchFilter, ("state", ChoicesDropdownFilter))
     list_select_related = ("contact", "batch")
     search_fields = ("contact__name",)
@@ -190,6 +199,10 @@ class CalleeAdmin(RecordAdmin):
     @display(description=_l("State"), label=CALLEE_COLOURS, ordering="state")  # type: ignore[untyped-decorator]
     def state_label(self, callee: Callee) -> tuple[str, str]:
         return callee.state, callee.get_state_display()
+
+    @display(description=_l("Outcome"), ordering="outcome")  # type: ignore[untyped-decorator]
+    def shown_outcome(self, callee: Callee) -> str:
+        return outcomes.in_words(callee.outcome) or "–"
 
     @display(description=_l("Why not called"))  # type: ignore[untyped-decorator]
     def shown_reason(self, callee: Callee) -> str:

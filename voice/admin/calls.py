@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
@@ -24,7 +25,7 @@ from voice.models import Appointment, PhoneCall, TimeSlot
 @admin.register(PhoneCall)
 class PhoneCallAdmin(RecordAdmin):
     list_display = (
-        *("shown_contact", "account", "shown_status", "outcome", "confirmed_slot", "turn_count"),
+        *("shown_contact", "account", "shown_status", "shown_outcome", "confirmed_slot", "turn_count"),
         *("line", "started_at", "duration_seconds"),
     )
     list_filter = (
@@ -65,6 +66,10 @@ class PhoneCallAdmin(RecordAdmin):
     def shown_contact(self, call: PhoneCall) -> str:
         return str(_("Test call") if call.contact is None else call.contact)
 
+    @display(description=_("Outcome"), ordering="outcome")  # type: ignore[untyped-decorator]
+    def shown_outcome(self, call: PhoneCall) -> str:
+        return call.outcome_in_words or "–"
+
     @display(description=_("Status"), label=CALL_COLOURS)  # type: ignore[untyped-decorator]
     def shown_status(self, call: PhoneCall) -> tuple[str, str]:
         return call.status, call.get_status_display()
@@ -85,6 +90,14 @@ class TimeSlotAdmin(CheckedIdsAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[TimeSlot]:
         rows: QuerySet[TimeSlot] = super().get_queryset(request)
         return rows.prefetch_related("appointments__contact")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Nobody guesses the zone of a time that people are told on the phone."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name in ("starts_at", "ends_at"):
+            zone = timezone.get_current_timezone_name()
+            field.help_text = _("In the time zone of this installation, %(zone)s.") % {"zone": zone}
+        return field
 
     @display(description=_("Taken by"))  # type: ignore[untyped-decorator]
     def taken_by(self, slot: TimeSlot) -> str:

@@ -17,7 +17,7 @@ from voice import booking, practice
 from voice.admin import call_page
 from voice.admin.pages import must, page
 from voice.models import PhoneCall
-from voice.twilio import LANGUAGES
+from voice.phrases import languages
 
 if TYPE_CHECKING:
     from voice.admin.calls import PhoneCallAdmin
@@ -38,7 +38,7 @@ class SceneForm(forms.Form):
     company = forms.CharField(label=_l("Company"), max_length=200, required=False)
     position = forms.CharField(label=_l("Position"), max_length=200, required=False)
     zone = forms.CharField(label=_l("Time zone of the person"), max_length=64, initial="UTC")
-    language = forms.ChoiceField(label=_l("Language"), choices=[(code, code) for code in LANGUAGES])
+    language = forms.ChoiceField(label=_l("Language"), choices=[(code, code) for code in sorted(languages())])
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from config.api.models import Account
-from voice import figures
+from voice import figures, outcomes
 from voice.admin.pages import must, page
 from voice.models import PhoneCall
 
@@ -75,7 +75,7 @@ def values(days: int, account: Account | None) -> dict[str, Any]:
     rows = PhoneCall.objects.filter(is_test=False, started_at__gte=first)
     rows = rows.for_account(account) if account is not None else rows
     counted = figures.figures(rows)
-    came_of_it = figures.outcomes(rows)
+    came_of_it = [(outcomes.in_words(name), count) for name, count in figures.outcomes(rows)]
     liked = [(row["slot"], row["count"]) for row in counted["slot_preferences"]]
     return {
         "figures": counted,

@@ -1,11 +1,13 @@
 """Received conversations and their webhooks in the admin: what came, what became of it, reading it anew."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -13,7 +15,9 @@ from unfold.decorators import action, display
 
 from config.api.admin import ArrivedAdmin
 from config.api.audit import record
+from crm.media_serving import file_response
 from voice import inbox
+from voice.admin.pages import must
 from voice.models import ReceivedConversation, VoiceEvent
 
 STATE_COLOURS = {
@@ -28,8 +32,14 @@ STATE_COLOURS = {
 }
 
 
+class _ReadOnlyAdmin(ArrivedAdmin):
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Of the list, for its actions; the page of one row has nothing to save."""
+        return obj is None and bool(super().has_change_permission(request, obj))
+
+
 @admin.register(ReceivedConversation)
-class ReceivedConversationAdmin(ArrivedAdmin):
+class ReceivedConversationAdmin(_ReadOnlyAdmin):
     list_display = ("conversation_id", "email", "state_label", "contact", "source", "received_at")
     list_filter = ("status", "source", "account")
     list_select_related = ("contact",)
@@ -42,6 +52,7 @@ class ReceivedConversationAdmin(ArrivedAdmin):
         "email",
         "contact",
         "transcript",
+        "sound",
         "status",
         "reason",
         "version",
@@ -67,9 +78,33 @@ class ReceivedConversationAdmin(ArrivedAdmin):
         address = reverse("admin:crm_conversation_change", args=[row.talk_id])
         return format_html('<a href="{}">{}</a>', address, _("Open the conversation"))
 
+    @display(description="Recording")  # type: ignore[untyped-decorator]
+    def sound(self, row: ReceivedConversation) -> str:
+        if row.recording_id is None:
+            return "–"
+        address = reverse("admin:voice_received_recording", args=[row.pk])
+        player = '<audio controls preload="none" src="{}" aria-label="{}"></audio>'
+        return format_html(player, address, _("Recording of the conversation"))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.recording)
+        return [path("<uuid:pk>/recording", view, name="voice_received_recording"), *super().get_urls()]
+
+    def recording(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        """Each time is recorded, as for calls of ours."""
+        must(self.has_view_permission(request))
+        row = ReceivedConversation.objects.select_related("account", "recording").filter(pk=pk).first()
+        media = row.recording if row is not None else None
+        response = file_response(media, request.headers.get("Range", "")) if media else None
+        if row is None or response is None:
+            raise Http404
+        record(row.account, "staff", request.user.get_username(), "listen to conversation", target=row)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
 
 @admin.register(VoiceEvent)
-class VoiceEventAdmin(ArrivedAdmin):
+class VoiceEventAdmin(_ReadOnlyAdmin):
     """Bodies hold what people said: reading one is recorded."""
 
     list_display = ("conversation_id", "kind", "state_label", "attempts", "error", "received_at")

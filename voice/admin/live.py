@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
+from config.api.audit import record
 from voice.admin.pages import must, page
 from voice.models import CallTurn, PhoneCall
 
@@ -34,5 +35,13 @@ class _Page:
         found = list(rows[: SHOWN + 1])
         context = {"title": _("Calls in progress"), "calls": found[:SHOWN], "is_more": len(found) > SHOWN}
         is_part = request.GET.get("part") == "calls"
+        if not is_part:  # which a page that stays open asks for again and again
+            self._note(request, found[:SHOWN])
         template = "admin/voice/_live.html" if is_part else "admin/voice/live.html"
         return page(request, template, context, about=PhoneCall)
+
+    @staticmethod
+    def _note(request: HttpRequest, calls: list[PhoneCall]) -> None:
+        """Reading what is said is recorded, for each account once."""
+        for account in {call.account_id: call.account for call in calls}.values():
+            record(account, "staff", request.user.get_username(), "watched calls in progress")

@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -38,6 +40,15 @@ SUGGESTIONS = {
 }
 
 
+LONGEST_KEY = 200
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="Of your making. Sent again within a day it names the same call, and rings nobody.",
+)
+
+
 class CallRequestSerializer(serializers.Serializer):
     candidate_id = serializers.CharField(
         max_length=320, required=False, help_text="A contact; without it, the candidate of the environment."
@@ -64,6 +75,7 @@ class MakeActualCall(APIView):
     @extend_schema(
         operation_id="make_actual_call",
         summary="Call a person, if they agreed to be called and it is daytime where they are",
+        parameters=[KEY],
         request=CallRequestSerializer,
         responses=CallPlacedSerializer,
     )
@@ -74,14 +86,31 @@ class MakeActualCall(APIView):
         name = caller_of(request).name
         try:
             calls.check_setup()  # the documented order: first what keeps anybody from being called
-            person = _person(account, given.get("candidate_id", ""))
-            call = calls.place(person, _about(account, given, person), by=name)
+            person, key = _person(account, given.get("candidate_id", "")), _key(request)
+            if (earlier := _earlier(account, person, key)) is not None:
+                return private(placed(earlier))
+            call = calls.place(person, _about(account, given, person), by=name, key=key)
         except candidate.NoCandidate as error:
             raise ApiError("NO_CANDIDATE", str(error), status_code=400) from None
         except calls.CannotCall as error:
             raise _refused(error) from None
         audit.record(account, AuditEntry.ActorKind.KEY, name, "called a person", target=call, request=request)
         return private(placed(call))
+
+
+def _key(request: Request) -> str:
+    key: str = request.headers.get("Idempotency-Key", "")
+    if len(key) > LONGEST_KEY or not key.isprintable():
+        raise ValidationError({"Idempotency-Key": [f"Must be at most {LONGEST_KEY} printable characters."]})
+    return key
+
+
+def _earlier(account: Account, person: Contact, key: str) -> PhoneCall | None:
+    """The call of the same request, which somebody sends again who did not see its answer."""
+    call = calls.placed_by(account, key) if key else None
+    if call is not None and call.contact_id != person.pk:
+        raise ApiError("KEY_REUSED", "This Idempotency-Key was another person's call.", status_code=409)
+    return call
 
 
 def _person(account: Account, reference: str) -> Contact:

@@ -152,6 +152,9 @@ class CallDetail(APIView):
     def delete(self, request: Request, call_sid: str) -> Response:
         account = account_of(request)
         call = call_named(account, call_sid)
+        if call.status == Status.ACTIVE and not call.has_ended:
+            # What is said in it counts: "stop calling", above all. And nobody may be rung a second time.
+            raise ApiError("STILL_ON", "This call is still on. Delete it when it has ended.", status_code=409)
         with transaction.atomic():
             audit.record(
                 account,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
 from crm.models import Contact, Conversation
+from voice import outcomes
 from voice.models.batches import Callee
 
 
@@ -49,7 +50,7 @@ class TimeSlot(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{timezone.localtime(self.starts_at):%a %d %b %Y %H:%M}"
+        return f"{timezone.localtime(self.starts_at):%a %d %b %Y %H:%M %Z}"
 
 
 class PhoneCall(models.Model):
@@ -185,6 +186,10 @@ class PhoneCall(models.Model):
     def reference(self) -> str:
         """What the documented API calls it: Twilio's id, or ours while that is unknown."""
         return self.sid or str(self.pk)
+
+    @property
+    def outcome_in_words(self) -> str:
+        return outcomes.in_words(self.outcome)
 
     @property
     def has_ended(self) -> bool:

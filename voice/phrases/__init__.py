@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT = "en"
-_NAMED = ("own_name", "not_name")
+_NAMED = ("own_name", "not_name", "away_name")
 _HERE = Path(__file__).parent
 
 

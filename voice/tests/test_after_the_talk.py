@@ -3,7 +3,8 @@
 import email
 import email.policy
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -137,6 +138,18 @@ def test_a_cancelled_one_is_not_moved_and_not_cancelled_again(strict, path, book
     assert Delivery.objects.count() == 2
 
 
+@pytest.mark.parametrize("kind", ["agreed", "moved", "cancelled", "reminder"])
+def test_every_subject_can_be_read_whole(booked, kind):
+    """Mail programs on a phone cut subjects; the time with its year and zone is in the email itself."""
+    longest = datetime(2027, 9, 29, 22, tzinfo=UTC)  # a Wednesday
+    booked.slot.starts_at = longest
+    booked.call.invitation["zone"] = "America/Argentina/Buenos_Aires"
+    told = notices.content_of(booked, kind)
+    assert len(told.subject) < 60
+    assert "Wednesday 29 September, 19:00" in told.subject
+    assert "2027, 19:00 (America/Argentina/Buenos_Aires)" in told.text
+
+
 def test_staff_who_cancel_tell_the_person_too(booked):
     booking.cancel(booked)
     assert calendar_in(letters()[1])["method"] == "CANCEL"
@@ -216,6 +229,22 @@ def test_the_page_asks_the_database_the_same_for_few_and_many_times(
     make_slots(account, 20, hours_apart=5)
     with django_assert_max_num_queries(4):
         assert strict.get(path).content.count(b'type="radio"') > 10
+
+
+def test_times_of_all_weeks_may_be_chosen_day_by_day(strict, path, booked, account):
+    more = make_slots(account, 60, hours_apart=12)
+    page = strict.get(path).content.decode()
+    assert str(more[-1].pk) in page
+    local = [slot.starts_at.astimezone(ZoneInfo("Europe/Berlin")) for slot in more]
+    days = {f"{at:%A} {at.day} {at:%B %Y}" for at in local}
+    assert all(page.count(f"<legend>{day}</legend>") == 1 for day in days)
+
+
+def test_each_time_is_shown_once_and_the_own_one_is_no_other(strict, path, booked, slots, account):
+    make_slots(account, 3)  # another interviewer at the same times
+    page = strict.get(path).content.decode()
+    assert page.count('type="radio"') == 2
+    assert str(slots[1].pk) in page
 
 
 def test_the_token_stays_out_of_the_logs(path):

@@ -79,7 +79,9 @@ def test_the_pages_of_the_admin_open(sent, client, page):
     client.force_login(User.objects.create_superuser("operator"))
     pk = {"voiceevent": sent.pk, "receivedconversation": sent.received_id}[page]
     assert "conv_abc123" in client.get(f"/admin/voice/{page}/").content.decode()
-    assert client.get(f"/admin/voice/{page}/{pk}/change/").status_code == 200
+    shown = client.get(f"/admin/voice/{page}/{pk}/change/")
+    assert shown.status_code == 200
+    assert b'name="_save"' not in shown.content  # there is nothing to save
 
 
 # --- the knowledge, and forgetting -----------------------------------------------------------
@@ -163,6 +165,30 @@ def test_a_vendor_that_does_not_answer_is_asked_later(vendor, status, client):
     assert feed.reading_until is None
     told = client.get("/api/v1/health").json()
     assert told["dependencies"]["elevenlabs"] == "disconnected"
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_later(vendor):
+    vendor.cuts_off = True
+    assert webhook_polling.ask() == 0
+    feed = VoiceFeed.objects.get()
+    assert (bool(feed.last_error), feed.reading_until) == (True, None)
+    vendor.cuts_off = False
+    VoiceFeed.objects.update(not_before=timezone.now())
+    assert webhook_polling.ask() == 5
+
+
+@pytest.mark.parametrize("fault", ["gone", "another", "too large"])
+def test_one_that_is_not_to_be_had_keeps_no_other_from_us(vendor, fault, monkeypatch):
+    good = vendor.records["conv_0"]
+    monkeypatch.setattr(webhook_polling, "MOST_BYTES", 5000)
+    vendor.faulty["conv_0"] = {
+        "gone": None,
+        "another": {**good, "conversation_id": "conv_9"},
+        "too large": {**good, "agent_name": "x" * 6000},
+    }[fault]
+    assert webhook_polling.ask() == 4
+    assert VoiceFeed.objects.get().asked_until is not None
+    assert webhook_health.elevenlabs() == "connected"
 
 
 def test_a_talk_that_is_still_going_on_is_left_alone(vendor):

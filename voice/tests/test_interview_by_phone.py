@@ -17,6 +17,7 @@ from personas.providers.base import Delta, Done
 from tests.factories import make_guide, make_persona
 from tests.fakes.openai_server import Behaviour, Fault
 from voice import relay_interview
+from voice.interview_words import words_of
 from voice.models import PhoneCall
 from voice.tests.relaying import Phone
 
@@ -492,6 +493,17 @@ async def test_an_answering_machine_hears_no_interview(relayed):
     assert "<Connect" not in content
     assert "try again" not in content
     assert (await in_database(PhoneCall.objects.get)).retry_at is None
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "automated call"), ("de", "automatischer Anruf"), ("pl", "połączenie")]
+)
+async def test_a_machine_is_spoken_to_in_the_language_of_the_voice(relayed, language, words):
+    _guest, phone = await in_database(rung, relayed, language=language)
+    assert words in await in_database(phone.answer, AnsweredBy="machine_end_beep")
+    later = phone.line.voice_url.replace("twilio-voice", "twilio-process")
+    goodbye = (await in_database(phone.line.post, later)).content.decode()
+    assert words_of(language)["after_dial"] in goodbye
 
 
 async def test_a_german_interview_is_held_in_german(relayed):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 from channels.routing import URLRouter
@@ -13,9 +14,10 @@ from django.utils import timezone
 
 from config.api.models import AuditEntry
 from config.api.threads import in_database
-from voice import calls, prices, tasks
-from voice.models import LineMove, PhoneCall
+from voice import calls, outcomes, prices, tasks
+from voice.models import LineMove, PhoneCall, TimeSlot
 from voice.routing import websocket_urlpatterns
+from voice.talk_values import Outcome
 from voice.tests.batching import make_people
 from voice.tests.conftest import make_callee, make_slots
 
@@ -55,6 +57,42 @@ def test_calls_in_progress_are_shown_with_their_turns_until_they_end(operator, t
     assert "<html" not in part
     talking.hang_up()
     assert "Nobody is in a call." in operator.get(f"{LIVE}?part=calls").content.decode()
+
+
+def test_what_came_of_a_call_is_told_in_words(operator, talking):
+    talking.press("0")
+    assert PhoneCall.objects.get().outcome == "no_slot_suits"
+    shown = [page_of(operator), operator.get(LIVE).content.decode()]
+    shown += [
+        operator.get(reverse(f"admin:voice_phonecall_{name}")).content.decode()
+        for name in ("changelist", "figures")
+    ]
+    for page in shown:
+        assert "no time suited" in page
+        assert "no_slot_suits" not in page
+
+
+def test_every_outcome_has_words():
+    told = {*get_args(Outcome), *calls.UNTALKED.values(), *relay_outcomes()} - {""}
+    assert told == set(outcomes.WORDS)
+
+
+def relay_outcomes():
+    return {"interviewed", "left_open", "trouble", "handed_over"}
+
+
+def test_the_form_of_a_time_slot_names_its_zone(operator, settings):
+    settings.TIME_ZONE = "Europe/Warsaw"
+    page = operator.get(reverse("admin:voice_timeslot_add")).content.decode()
+    assert page.count("In the time zone of this installation, Europe/Warsaw.") == 2
+
+
+def test_watching_is_recorded_once_and_not_with_each_look(operator, talking):
+    operator.get(LIVE)
+    for _look in range(3):
+        operator.get(f"{LIVE}?part=calls")
+    (entry,) = AuditEntry.objects.filter(action="watched calls in progress")
+    assert (entry.actor, entry.account.slug) == ("operator", "acme")
 
 
 def test_the_page_asks_as_often_for_many_calls_as_for_few(operator, account, django_assert_max_num_queries):
@@ -116,6 +154,8 @@ def test_the_page_of_a_call_shows_the_line_the_times_and_the_appointment(operato
     page = page_of(operator)
     for words in ("Ringing", "human", "chosen", "offered", "this call was not recorded", "not known yet"):
         assert words in page, words
+    assert "(UTC)" in page  # the zone of the times in this talk
+    assert f"{TimeSlot.objects.earliest('starts_at').starts_at:%d %b %Y} 10:00 UTC" in page
     assert "Open the conversation" in page
     assert AuditEntry.objects.filter(action="read phone call", actor="operator").exists()
 

@@ -11,7 +11,7 @@ from tests.factories import bearer, make_account, make_key
 from tests.fakes.twilio_server import SECRET, Behaviour, Fault
 from voice import calls, gates
 from voice.models import PhoneCall, TimeSlot
-from voice.tests.conftest import make_callee
+from voice.tests.conftest import make_callee, make_slots
 from voice.tests.simulator import BASE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,6 +48,56 @@ def test_twilio_is_told_where_to_report_and_not_to_record(api, twilio, account):
     assert form["Record"] == ["false"]
     assert form["Timeout"] == ["30"]
     assert form["MachineDetection"] == ["DetectMessageEnd"]
+
+
+@pytest.mark.parametrize("language", ["de", "pt-BR", "", "en-GB"])
+def test_a_language_without_words_is_spoken_and_listened_to_in_english(ring, account, language):
+    """Else a German voice would read English words, and a German ear listen for them."""
+    make_slots(account)
+    line = ring(make_callee(account, language=language))
+    line.answer()
+    assert PhoneCall.objects.get().invitation["language"] == "en"
+    assert b'language="en-US"' in line.documents[0]
+    assert b"de-DE" not in line.documents[0]
+
+
+def test_a_request_that_is_sent_again_with_its_key_rings_once(api, twilio, account):
+    person, key = make_callee(account), {"Idempotency-Key": "monday 7"}
+    body = {"candidate_id": str(person.pk)}
+
+    def send():
+        return api.post("/make-actual-call", body, content_type="application/json", headers=key)
+
+    first = send().json()
+    calls.report(PhoneCall.objects.get().pk, "busy")
+    again = send()
+    assert (again.status_code, again.json()["call_sid"]) == (200, first["call_sid"])
+    assert len(twilio.forms) == 1
+    body["candidate_id"] = str(make_callee(account, phone="+4915112345679").pk)
+    assert (send().status_code, send().json()["error_code"]) == (409, "KEY_REUSED")
+    stranger = Client(headers={**bearer(make_key(make_account("other"))), **key})
+    body["candidate_id"] = str(make_callee(make_account("other")).pk)
+    assert stranger.post("/make-actual-call", body, content_type="application/json").status_code == 200
+
+
+def test_a_key_of_a_call_that_twilio_did_not_take_may_be_tried_again(api, twilio, account):
+    body = {"candidate_id": str(make_callee(account).pk)}
+    twilio.script(Behaviour(Fault.STATUS, status=400, code=20003))
+    for status in (502, 200):
+        answer = api.post(
+            "/make-actual-call", body, content_type="application/json", headers={"Idempotency-Key": "k"}
+        )
+        assert answer.status_code == status, answer.content
+
+
+@pytest.mark.parametrize("key", ["k" * 201, "a\tb"])
+def test_a_key_that_is_none_is_refused(api, twilio, account, key):
+    body = {"candidate_id": str(make_callee(account).pk)}
+    answer = api.post(
+        "/make-actual-call", body, content_type="application/json", headers={"Idempotency-Key": key}
+    )
+    assert answer.status_code == 400
+    assert not twilio.forms
 
 
 @pytest.fixture

@@ -133,6 +133,23 @@ def test_deleting_deletes_the_call_and_keeps_the_appointment(api, account):
     assert api.delete("/conversations/CA1").status_code == 404
 
 
+@pytest.mark.parametrize("key", ["", "sk-test"])
+def test_the_index_says_whether_there_is_a_key_of_openai(web, settings, key):
+    settings.PROVIDERS = {**settings.PROVIDERS, "openai": {**settings.PROVIDERS["openai"], "API_KEY": key}}
+    assert web.get("/").json()["config"]["openai_configured"] is bool(key)
+
+
+def test_a_call_that_is_still_on_is_not_deleted(ring, api, account):
+    make_slots(account)
+    line = ring(make_callee(account))
+    line.answer()
+    answer = api.delete(f"/conversations/{line.sid}")
+    assert (answer.status_code, answer.json()["error_code"]) == (409, "STILL_ON")
+    line.say("stop calling me")
+    assert api.delete(f"/conversations/{line.sid}").status_code == 200
+    assert not PhoneCall.objects.exists()
+
+
 def test_the_index_has_the_documented_keys_and_reaches_nobody(web, settings, twilio):
     settings.CANDIDATE_NAME, settings.CANDIDATE_PHONE = "Jo Doe", "+4915123456789"
     settings.CANDIDATE_EMAIL = "jo@example.com"

@@ -201,6 +201,32 @@ def test_when_the_database_says_no_another_time_is_offered(ring, account, monkey
     assert Appointment.objects.get(call__sid=line.sid).slot == slots[1]
 
 
+def test_a_time_of_a_later_week_is_found_behind_many_earlier_ones(ring, account):
+    last = make_slots(account, 100, hours_apart=6)[-1].starts_at
+    line = ring(make_callee(account, time_zone="UTC"))
+    line.answer()
+    line.say("yes")
+    said = line.say(f"Do you have anything on {last:%B} {last.day}?")
+    assert f"{last:%A} {last.day} {last:%B}" in said
+    assert "nothing" not in said
+
+
+def test_two_interviewers_at_one_time_are_one_time_to_the_person(ring, account):
+    (slot,) = make_slots(account, 1)
+    make_slots(account, 2)
+    line = ring(make_callee(account, time_zone="UTC"))
+    line.answer()
+    assert line.say("yes").count(f"{slot.starts_at:%A} {slot.starts_at.day} ") == 1
+    assert "Shall I book it?" in line.say(f"{slot.starts_at:%A} at ten")
+    line.say("yes")
+    other = ring(make_callee(account, phone="+4915112345679", time_zone="UTC"))
+    other.answer()
+    assert "Shall I book it?" in other.say(f"Yes, {slot.starts_at:%A} at ten")
+    other.say("yes")
+    taken = Appointment.objects.values_list("slot__starts_at", flat=True)
+    assert list(taken) == [slot.starts_at, slot.starts_at]
+
+
 def test_after_the_end_nothing_can_be_booked(ring, account):
     make_slots(account)
     line = ring(make_callee(account, time_zone="UTC"))

@@ -159,6 +159,17 @@ def test_the_webhook_may_be_faster_than_twilios_answer(ring, account):
     assert (row.sid, row.line) == (line.sid, "in-progress")
 
 
+def test_who_answered_is_kept_although_the_answer_was_reported_first(ring, account):
+    """Twilio reports `answered` at once; it asks for words, and says who it is, when it has listened."""
+    make_slots(account)
+    line = ring()
+    line.report("in-progress")
+    line.answer(AnsweredBy="human")
+    assert PhoneCall.objects.get().answered_by == "human"
+    line.report("completed", AnsweredBy="unknown")
+    assert PhoneCall.objects.get().line == "completed"
+
+
 def test_a_turn_without_its_number_is_the_next(ring, account):
     make_slots(account)
     line = ring()

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 from django.db import connection
@@ -105,6 +106,13 @@ def test_its_state_is_told_as_documented(client, monkeypatch):
     assert after["endTime"] == "2024-01-15T10:35:00Z"
     assert (after["emailId"], after["accountId"]) == ("user@example.com", "acc123")
     assert (after["duration"], after["messageCount"], after["summary"]) == (300, 10, None)
+
+
+@pytest.mark.parametrize("name", ["a/b", "/a", "50% of ?#", "Gespräch 1", "../../x"])
+def test_whatever_its_id_is_it_can_be_asked_for(client, name):
+    assert send(client, body(conversationId=name)).status_code == 200
+    told = client.get(f"/api/v1/conversations/{quote(name, safe='')}")
+    assert (told.status_code, told.json().get("conversationId")) == (200, name)
 
 
 def test_the_list_has_filters_and_pages(client):

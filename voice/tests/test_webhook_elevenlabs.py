@@ -4,8 +4,10 @@ import base64
 import time
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
+from config.api.models import AuditEntry
 from crm.models import Contact, ContactAddress, Conversation, Message
 from tests.factories import make_account, make_contact
 from tests.fakes.elevenlabs_server import event, record, signature
@@ -120,6 +122,32 @@ def test_the_recording_finds_its_talk_in_either_order(audio_first):
         assert sound.read() == b"ID3 sound"
     assert row.recording.contact == row.contact
     assert row.status == "completed"
+
+
+def test_staff_listen_to_the_recording_which_is_noted():
+    data = {"conversation_id": "conv_1", "full_audio": base64.b64encode(b"ID3 sound").decode()}
+    send(event("post_call_audio", data))
+    tasks.read_inbox()
+    staff = Client()
+    staff.force_login(User.objects.create_superuser("sue"))
+    page = f"/admin/voice/receivedconversation/{received().pk}"
+    assert f"{page}/recording" in staff.get(f"{page}/change/").content.decode()
+    part = staff.get(f"{page}/recording", headers={"Range": "bytes=0-2"})
+    assert (part.status_code, part.content, part.headers["Content-Type"]) == (206, b"ID3", "audio/mpeg")
+    assert AuditEntry.objects.filter(action="listen to conversation", actor="sue").count() == 1
+    other = Client()
+    other.force_login(User.objects.create_user("bob", is_staff=True))
+    assert other.get(f"{page}/recording").status_code == 403
+
+
+def test_without_a_recording_there_is_none_to_listen_to():
+    send(event())
+    tasks.read_inbox()
+    staff = Client()
+    staff.force_login(User.objects.create_superuser("sue"))
+    page = f"/admin/voice/receivedconversation/{received().pk}"
+    assert "<audio" not in staff.get(f"{page}/change/").content.decode()
+    assert staff.get(f"{page}/recording").status_code == 404
 
 
 def test_a_large_recording_is_a_file(settings):

@@ -6,9 +6,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import expect
 
+from crm.models import AccessLink
 from tests.browser.fixtures import DESKTOP, PHONE
-from voice import turns
-from voice.models import CallTurn, PhoneCall
+from voice import notices, turns
+from voice.models import Appointment, CallTurn, PhoneCall
 from voice.scheduling import Heard
 from voice.tests.conftest import make_callee, make_slots
 
@@ -74,3 +75,30 @@ def test_the_console_works_without_javascript(site, staff, account):
     expect(page.get_by_text("The call is over.")).to_be_visible()
     assert PhoneCall.objects.get().outcome == "booked"
     assert CallTurn.objects.count() == 4
+
+
+def test_an_appointment_is_moved_by_keyboard_among_many_times(site, visitors, account):
+    (slot,) = make_slots(account, 1)
+    make_slots(account, 40, hours_apart=5)
+    person = make_callee(account, email="ada@example.com", name="Ada", time_zone="Europe/Berlin")
+    one = Appointment.objects.create(account=account, slot=slot, contact=person)
+    subject = {"appointment": str(one.pk)}
+    _row, token = AccessLink.issue(person, notices.LINK_PURPOSE, subject=subject)
+    page = visitors(viewport=PHONE).page()
+    page.goto(f"{site.url}/a/{token}")
+    found = Axe().run(page, options=WCAG).response["violations"]
+    assert [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator("input[type=radio]").first.focus()
+    for _time in range(20):
+        page.keyboard.press("ArrowDown")
+        # What has the focus is never behind the button that stays in reach.
+        focus, button = (
+            page.evaluate(f"document.{which}.getBoundingClientRect().{side}")
+            for which, side in (("activeElement", "bottom"), ("querySelector('.go')", "top"))
+        )
+        assert focus <= button
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Your interview was moved.")
+    one.refresh_from_db()
+    assert one.slot != slot
