@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from config.api.audit import record
 from config.api.authentication import account_of, caller_of
 from config.api.envelope import success
-from config.api.errors import NotFoundError
+from config.api.errors import ConflictError, NotFoundError
 from config.api.openapi import enveloped
 from config.api.zones import validate_time_zone
 from crm import contacts, erasure
@@ -82,11 +82,12 @@ class ErasureSerializer(serializers.ModelSerializer):
 
 
 def contact_of(request: Request, contact_id: UUID) -> Contact:
+    """Whom this id names now: who became part of another contact is that one. Raises NotFoundError."""
     rows = Contact.objects.for_account(account_of(request)).select_related("account")
     found: Contact | None = rows.prefetch_related("addresses").filter(pk=contact_id).first()
     if found is None:
         raise NotFoundError("contact")
-    return found
+    return contacts.now_part_of(found)
 
 
 def noted(request: Request, action: str, contact: Contact) -> None:
@@ -188,6 +189,8 @@ class ContactDetail(APIView):
     )
     def patch(self, request: Request, contact_id: UUID) -> Response:
         contact = contact_of(request, contact_id)
+        if contact.erased_at is not None:
+            raise ConflictError("This person was erased. Nothing can be kept of them any more.")
         serializer = ContactSerializer(contact, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         with transaction.atomic():
