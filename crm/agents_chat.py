@@ -80,6 +80,8 @@ class Received:
     choice: Choice | None
     agents: Mapping[str, Persona]
     is_undecided: bool = False
+    # The reply that was begun. Who waits for it holds it: asked for anew, one that failed would be begun again.
+    running: replies.Running | None = None
 
     @property
     def shown_conversation_id(self) -> str:
@@ -109,8 +111,7 @@ async def _begun(account: Account, asked: Asked, *, contact: Contact | None) -> 
     received = await in_database(receive, account, asked, contact=contact)
     if received.is_undecided and received.choice is not None:
         received = await in_database(_decided, received, await _by_model(received, received.choice, account))
-    replies.ensure_reply(received.message.pk, received.turn)
-    return received
+    return replace(received, running=replies.ensure_reply(received.message.pk, received.turn))
 
 
 async def _by_model(received: Received, choice: Choice, account: Account) -> Choice:
