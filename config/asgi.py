@@ -28,7 +28,7 @@ from voice import routing as voice_routing
 UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 MODEL_BOUND = (
     r"/chat",
-    r"/assistant/ask",
+    rf"/assistant/(?:ask|{UUID}/(?:stop|reply))",
     r"/chat/send",
     r"/chat/(?:interview|agent)/send/stream",
     r"/interview/(?:process|kb-training)",  # waits for workers
