@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -27,12 +28,33 @@ MORE = ("preferences", "fields", ("created_at", "updated_at", "erased_at"))
 ON_PAGE = 50  # timeline entries and conversations shown beside a contact
 
 
+class AddressFormSet(BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        primary = [form.instance.kind for form in self.forms if form.cleaned_data.get("is_primary")]
+        if len(primary) > len(set(primary)):
+            raise ValidationError(_("Only one address of a kind can be the primary one."))
+
+    def save(self, commit: bool = True) -> Any:
+        # Each is saved by itself, and at no moment may two be primary.
+        others = [form.instance.pk for form in self.initial_forms if not form.cleaned_data["is_primary"]]
+        ContactAddress.objects.filter(pk__in=others).update(is_primary=False)
+        return super().save(commit)
+
+
 class AddressInline(TabularInline):
     model = ContactAddress
+    formset = AddressFormSet
     fields = ("kind", "value", "is_primary", "is_verified", "source")
     readonly_fields = ("kind", "value", "source")
     extra = 0
     can_delete = False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if field is not None:  # the head of a table's column is no label to a screen reader
+            field.widget.attrs["aria-label"] = field.label
+        return field
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # addresses are added through crm.contacts, which writes them in one form
