@@ -27,6 +27,7 @@ from personas.routing import Choice
 
 PLANNER = "crm.agents_plan.plan"
 LONGEST_ID = 200  # characters of a caller's id of a talk
+MOST_TALKS = 50  # of one session, one put away after the other, that are looked through
 TITLE_CHARACTERS = 60
 
 
@@ -271,10 +272,15 @@ def _talk_of(
         found = _named(contact, asked.conversation_id, named)
         return found or _new_talk(contact, asked, agents, key=uuid7(), external_id=asked.conversation_id)
     key = _key_of(contact, asked)
-    found = Conversation.objects.filter(pk=key).first() if key else None
-    if found is not None and (found.is_open or _known(found, asked.client_message_id)):
-        return found
-    return _new_talk(contact, asked, agents, key=uuid7() if found is not None or key is None else key)
+    for _talk in range(MOST_TALKS):
+        found = Conversation.objects.filter(pk=key).first() if key else None
+        if found is None:
+            return _new_talk(contact, asked, agents, key=key or uuid7())
+        is_put_away = not found.is_open or found.status == Conversation.Status.ARCHIVED  # POST /reset
+        if not is_put_away or _known(found, asked.client_message_id):
+            return found
+        key = uuid5(found.pk, "after")  # the same again finds the same
+    return _new_talk(contact, asked, agents, key=uuid7())
 
 
 def _key_of(contact: Contact, asked: Asked) -> UUID | None:

@@ -323,6 +323,21 @@ async def test_a_session_whose_talk_was_closed_begins_another(caller):
     assert (await caller.say(session_id="s1")).status_code == 200
 
 
+async def test_after_a_reset_a_session_begins_another_talk_and_goes_on_with_it(caller):
+    ada = {"user_id": "ada", "session_id": "s1"}
+    talks = [(await caller.say(**ada, client_message_id="m1")).json()["conversation_id"]]
+    for number in (2, 3):
+        await caller.post("/reset", {"user_id": "ada"})
+        talks += [
+            (await caller.say(**ada, client_message_id=f"m{number}-{said}")).json()["conversation_id"]
+            for said in "ab"
+        ]
+    assert [talks.index(talk) for talk in talks] == [0, 1, 1, 3, 3]
+    again = (await caller.say(**ada, client_message_id="m2-b")).json()
+    assert (again["conversation_id"], again["metadata"]["conversation_length"]) == (talks[1], 4)
+    assert len(await rows(Message)) == 10
+
+
 async def test_a_talk_with_another_persona_keeps_it(caller):
     def influencer():
         persona = make_persona(kind="influencer", name="Leo", slug="leo")
