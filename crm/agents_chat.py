@@ -17,11 +17,12 @@ from config.api.models import Account
 from config.api.prepared import PreparedInsert, PreparedRows, given
 from config.api.threads import in_database, to_its_end
 from crm import contacts, moderation, replies, talk, timeline, turns
+from crm.filing import agents_may_file
 from crm.models import Contact, ContactAddress, Conversation, Message
 from crm.models.contacts import Channel
 from crm.turns import Turn
 from personas import routing
-from personas.agents import BY_SLUG, CATEGORIES, GENERAL, agents_of, category_of
+from personas.agents import BY_SLUG, GENERAL, agents_of, category_of
 from personas.models import Persona
 from personas.routing import Choice
 
@@ -81,7 +82,7 @@ class Received:
     choice: Choice | None
     agents: Mapping[str, Persona]
     is_undecided: bool = False
-    # The reply that was begun. Who waits for it holds it: asked for anew, one that failed would be begun again.
+    # The reply that was begun. Who waits holds it: asked for anew, one that failed would be begun again.
     running: replies.Running | None = None
 
     @property
@@ -373,8 +374,7 @@ def _assign(conversation: Conversation, choice: Choice, agents: Mapping[str, Per
     if conversation.persona_id != persona.pk:
         fields["persona"] = persona
     category = category_of(choice.agent)
-    # What staff call it stays.
-    if conversation.category != category and conversation.category in {"", *CATEGORIES}:
+    if conversation.category != category and agents_may_file(conversation):
         fields["category"] = category
     if not fields:
         return
@@ -387,7 +387,9 @@ def pin(conversation: Conversation, persona: Persona) -> None:
     """Staff choose who answers in this talk; the rules leave it alone from now on."""
     if conversation.agent_is_pinned and conversation.persona_id == persona.pk:
         return
-    fields = {"persona": persona, "agent_is_pinned": True, "category": category_of(persona.slug)}
+    fields: dict[str, Any] = {"persona": persona, "agent_is_pinned": True}
+    if agents_may_file(conversation):
+        fields["category"] = category_of(persona.slug)
     Conversation.objects.filter(pk=conversation.pk).update(**fields)
     for name, value in fields.items():
         setattr(conversation, name, value)

@@ -1,4 +1,4 @@
-"""A reply that is being written on the assistant page: followed by a page that was opened meanwhile, or stopped."""
+"""A reply that is being written on the assistant page: followed by a page opened meanwhile, or stopped."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -44,7 +44,7 @@ def in_own_talk(method: str) -> Callable[[TalkView], Callable[..., Awaitable[Htt
 
 @in_own_talk("GET")
 async def follow(request: HttpRequest, user: Any, conversation: Conversation) -> HttpResponseBase:
-    """The events of the form. `asked` is the number of the question; without it that of the one being answered.
+    """The events of the form. `asked` is the number of the question; without it the one being answered.
 
     204 where there is none. It begins and changes nothing.
     """

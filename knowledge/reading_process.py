@@ -47,7 +47,7 @@ def found_in(content: bytes) -> Found:
 
 
 def _found_in_pdf(content: bytes) -> Found:
-    """Readers accept a PDF's header anywhere near the beginning, but a text about PDF may name it there too."""
+    """Readers accept a PDF's header anywhere near the beginning; a text about PDFs may name it there too."""
     from knowledge.formats.pdf import DamagedPdf, read_pdf
 
     try:

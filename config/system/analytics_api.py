@@ -192,9 +192,10 @@ def contact_of(account: Account | None, user_id: str) -> Contact:
     if account is not None:
         contact = contacts.find(account, user_id)
     else:
+        key = contacts.uuid_of(user_id)
         rows = Contact.objects.select_related("account").prefetch_related("addresses")
-        found = rows.filter(pk=contacts.uuid_of(user_id)).first()
-        contact = found and contacts.now_part_of(found)
+        found = rows.filter(pk=key).first() if key else None
+        contact = contacts.now_part_of(found) if found else None
     if contact is None or contact.erased_at is not None:
         raise no_such_user(user_id)
     return contact

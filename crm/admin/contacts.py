@@ -102,7 +102,7 @@ class ContactAdmin(CheckedIdsAdmin):
         return (contacts_found(queryset, search_term) if search_term else queryset), False
 
     def has_change_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:
-        """Not of who was erased, nor of who became part of another: nobody would look there for the change."""
+        """Not of who was erased, nor of who became part of another: nobody would look there."""
         is_past = obj is not None and (obj.erased_at is not None or contacts.now_part_of(obj) != obj)
         return not is_past and bool(super().has_change_permission(request, obj))
 

@@ -88,7 +88,7 @@ class UserSerializer(serializers.Serializer):
 
 
 def changed_in(given: Any, contact: Contact) -> Any:
-    """Without what a client has read of the user and sends back as it was: an email that is not there, too."""
+    """Without what a client has read of the user and sends back as it was, such as an email of null."""
     if not isinstance(given, Mapping):
         return given
     shown = UserSerializer(contact).data

@@ -63,7 +63,9 @@ def test_a_contact_page_shows_the_timeline_and_the_talks(admin_client):
 def test_a_contact_stays_in_its_account(admin_client):
     """Their addresses and talks are of it, and would stay behind."""
     contact, other = make_contact(), make_account("other")
-    forms = {f"{name}-{key}": 0 for name in ("addresses", "consents") for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    forms = {
+        f"{name}-{key}": 0 for name in ("addresses", "consents") for key in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
     given = {**forms, "name": "Ada L.", "account": other.pk, "preferences": "{}", "fields": "{}"}
     admin_client.post(reverse("admin:crm_contact_change", args=[contact.pk]), given)
     contact.refresh_from_db()

@@ -9,7 +9,6 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 from django.utils import timezone
 
 from config.api.threads import in_database
@@ -298,7 +297,9 @@ def followed(staff, talk, query="", then=None):
 def test_a_reply_is_followed_to_its_end(staff):
     talk = being_written(staff)
     replies = Message.objects.filter(author="persona")
-    body = followed(staff, talk, then=lambda: replies.update(state="complete", text="One two", completed_at=NOW))
+    body = followed(
+        staff, talk, then=lambda: replies.update(state="complete", text="One two", completed_at=NOW)
+    )
     assert [name for name in re.findall(r"^event: (\w+)$", body, re.MULTILINE)] == [
         "accepted", "delta", "done",
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -134,6 +135,16 @@ async def test_a_category_that_staff_gave_stays(caller):
     await in_database(Conversation.objects.update, category="vip")
     await caller.say("How much does it cost?", conversation_id="c1")
     assert (await rows(Conversation))[0].category == "vip"
+
+
+async def test_what_a_person_filed_is_not_filed_anew(caller):
+    """Also under a word that agents use: a category of theirs is only a suggestion."""
+    await caller.say("How much does it cost?", conversation_id="c1")
+    url, key = "/crm/conversations/user123/c1", caller.headers
+    file = partial(caller.client.patch, url, content_type="application/json", headers=key)
+    assert (await file({"category": "general"})).status_code == 200
+    await caller.say("I want a refund", conversation_id="c1")
+    assert (await rows(Conversation))[0].category == "general"
 
 
 async def test_an_agent_that_is_switched_off_is_not_asked(caller):

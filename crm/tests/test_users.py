@@ -310,13 +310,11 @@ def test_what_is_not_named_stays_and_null_takes_away(client, owner):
 
 def test_what_was_read_can_be_sent_back(client, owner):
     """Somebody whom a chat made has no name and no email."""
-    contact, _ = contacts.resolve(make_account(), external_id="user123")
+    contacts.resolve(make_account(), external_id="user123")
     read = client.get("/crm/users/user123", headers=owner).json()["data"]
     assert (read["name"], read["email"]) == ("", None)
     sent = {**read, "company": "New Corp"}
-    answer = client.put(
-        "/crm/update_user/user123", sent, content_type="application/json", headers=owner
-    )
+    answer = client.put("/crm/update_user/user123", sent, content_type="application/json", headers=owner)
     assert answer.status_code == 200, answer.json()
     kept = {name: value for name, value in read.items() if name not in ("updated_at", "stats")}
     assert answer.json()["data"].items() >= {**kept, "company": "New Corp"}.items()

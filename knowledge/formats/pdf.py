@@ -12,7 +12,7 @@ MOST_PAGES = 3_000
 NEEDS_PASSWORD = "password"  # noqa: S105 (a word of an error message)
 
 
-class DamagedPdf(RefusedFile):  # noqa: N818 (a refusal is an answer)
+class DamagedPdf(RefusedFile):
     """It could not even be opened."""
 
 
