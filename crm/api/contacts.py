@@ -112,7 +112,8 @@ class ContactList(generics.ListAPIView):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return Contact.objects.none()
-        rows = Contact.objects.for_account(account_of(self.request)).prefetch_related("addresses")
+        rows = contacts.people_among(Contact.objects.for_account(account_of(self.request)))
+        rows = rows.prefetch_related("addresses")
         for name in ("email", "phone"):
             if text := self.request.query_params.get(name):
                 rows = _with_address(rows, name, text)
@@ -120,7 +121,7 @@ class ContactList(generics.ListAPIView):
 
     @extend_schema(
         operation_id="contacts_list",
-        summary="Contacts, the newest first",
+        summary="Contacts, the newest first; not who became part of another, or was erased",
         parameters=[
             OpenApiParameter("email", OpenApiTypes.STR, description="Only the one with this address."),
             OpenApiParameter("phone", OpenApiTypes.STR, description="Only the one with this number."),

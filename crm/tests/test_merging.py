@@ -336,6 +336,14 @@ def test_the_api_of_contacts_follows_a_merge(client, method, path):
     assert answers[0] == answers[1]
 
 
+def test_a_list_of_contacts_holds_nobody_twice(client):
+    kept, removed, erased = make_contact(), make_contact(), make_contact()
+    merged(kept, removed)
+    erasure.run(erasure.request(erased).pk)
+    rows = client.get("/api/v1/contacts", headers=bearer(make_key())).json()["data"]
+    assert [row["id"] for row in rows] == [str(kept.pk)]
+
+
 def test_a_change_under_the_former_id_reaches_the_person(client):
     kept, removed = make_contact(), make_contact()
     merged(kept, removed)
