@@ -28,7 +28,7 @@ from voice import routing as voice_routing
 UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 MODEL_BOUND = (
     r"/chat",
-    r"/assistant/ask",
+    rf"/assistant/(?:ask|{UUID}/(?:stop|reply))",
     r"/chat/send",
     r"/chat/(?:interview|agent)/send/stream",
     r"/interview/(?:process|kb-training)",  # waits for workers
@@ -46,11 +46,13 @@ MODEL_BOUND = (
 )
 # A probe asks whether the process is there: it does not queue for a thread behind those who ask for more.
 AT_ONCE = ("/live",)
+# What asks how we are is no request of anybody's: while we start, `/ready` says 503 again and again.
+PROBES = ("/live", "/ready")
 model_bound = re.compile("|".join(f"(?:{pattern})" for pattern in MODEL_BOUND))
 
 
 class Http:
-    """Counts each request, and sends it to the side that its path belongs to."""
+    """Counts each request but probes, and sends it to the side that its path belongs to."""
 
     def __init__(self) -> None:
         self.waiting = WaitingHttp()
@@ -69,7 +71,8 @@ class Http:
             await side(scope, receive, send_and_note)
         finally:
             now = time.time()
-            figures.count(status=status, milliseconds=(now - started) * 1000, at=now)
+            if scope["path"] not in PROBES:
+                figures.count(status=status, milliseconds=(now - started) * 1000, at=now)
 
 
 SOCKETS = URLRouter(

@@ -17,16 +17,18 @@ from config.api.models import Account
 from config.api.prepared import PreparedInsert, PreparedRows, given
 from config.api.threads import in_database, to_its_end
 from crm import contacts, moderation, replies, talk, timeline, turns
+from crm.filing import agents_may_file
 from crm.models import Contact, ContactAddress, Conversation, Message
 from crm.models.contacts import Channel
 from crm.turns import Turn
 from personas import routing
-from personas.agents import BY_SLUG, CATEGORIES, GENERAL, agents_of, category_of
+from personas.agents import BY_SLUG, GENERAL, agents_of, category_of
 from personas.models import Persona
 from personas.routing import Choice
 
 PLANNER = "crm.agents_plan.plan"
 LONGEST_ID = 200  # characters of a caller's id of a talk
+MOST_TALKS = 50  # of one session, one put away after the other, that are looked through
 TITLE_CHARACTERS = 60
 
 
@@ -80,6 +82,8 @@ class Received:
     choice: Choice | None
     agents: Mapping[str, Persona]
     is_undecided: bool = False
+    # The reply that was begun. Who waits holds it: asked for anew, one that failed would be begun again.
+    running: replies.Running | None = None
 
     @property
     def shown_conversation_id(self) -> str:
@@ -109,8 +113,7 @@ async def _begun(account: Account, asked: Asked, *, contact: Contact | None) -> 
     received = await in_database(receive, account, asked, contact=contact)
     if received.is_undecided and received.choice is not None:
         received = await in_database(_decided, received, await _by_model(received, received.choice, account))
-    replies.ensure_reply(received.message.pk, received.turn)
-    return received
+    return replace(received, running=replies.ensure_reply(received.message.pk, received.turn))
 
 
 async def _by_model(received: Received, choice: Choice, account: Account) -> Choice:
@@ -270,10 +273,15 @@ def _talk_of(
         found = _named(contact, asked.conversation_id, named)
         return found or _new_talk(contact, asked, agents, key=uuid7(), external_id=asked.conversation_id)
     key = _key_of(contact, asked)
-    found = Conversation.objects.filter(pk=key).first() if key else None
-    if found is not None and (found.is_open or _known(found, asked.client_message_id)):
-        return found
-    return _new_talk(contact, asked, agents, key=uuid7() if found is not None or key is None else key)
+    for _talk in range(MOST_TALKS):
+        found = Conversation.objects.filter(pk=key).first() if key else None
+        if found is None:
+            return _new_talk(contact, asked, agents, key=key or uuid7())
+        is_put_away = not found.is_open or found.status == Conversation.Status.ARCHIVED  # POST /reset
+        if not is_put_away or _known(found, asked.client_message_id):
+            return found
+        key = uuid5(found.pk, "after")  # the same again finds the same
+    return _new_talk(contact, asked, agents, key=uuid7())
 
 
 def _key_of(contact: Contact, asked: Asked) -> UUID | None:
@@ -366,8 +374,7 @@ def _assign(conversation: Conversation, choice: Choice, agents: Mapping[str, Per
     if conversation.persona_id != persona.pk:
         fields["persona"] = persona
     category = category_of(choice.agent)
-    # What staff call it stays.
-    if conversation.category != category and conversation.category in {"", *CATEGORIES}:
+    if conversation.category != category and agents_may_file(conversation):
         fields["category"] = category
     if not fields:
         return
@@ -380,7 +387,9 @@ def pin(conversation: Conversation, persona: Persona) -> None:
     """Staff choose who answers in this talk; the rules leave it alone from now on."""
     if conversation.agent_is_pinned and conversation.persona_id == persona.pk:
         return
-    fields = {"persona": persona, "agent_is_pinned": True, "category": category_of(persona.slug)}
+    fields: dict[str, Any] = {"persona": persona, "agent_is_pinned": True}
+    if agents_may_file(conversation):
+        fields["category"] = category_of(persona.slug)
     Conversation.objects.filter(pk=conversation.pk).update(**fields)
     for name, value in fields.items():
         setattr(conversation, name, value)

@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -29,6 +30,7 @@ from crm.agents_chat import Asked, Received
 from crm.api.chat import as_events, ended, frame, pieces, wants_events
 from crm.assistant_values import (
     external_id_of,
+    is_stopped,
     login_address,
     own_contact,
     own_talk,
@@ -40,6 +42,7 @@ from crm.authentication import WATCHING
 from crm.models import Contact, Message
 from crm.models.contacts import Channel
 from crm.not_taken import NotTakenError, refused
+from crm.persona_exchange import as_frames
 from crm.rating import rate
 from personas.agents import BY_SLUG
 
@@ -107,7 +110,7 @@ def rate_reply(request: HttpRequest, message_id: int) -> HttpResponseBase:
     rate(message, thumbs=thumbs, comment=request.POST.get("comment", ""), staff=request.user)
     if "text/html" not in request.headers.get("Accept", ""):
         return HttpResponse(status=204)
-    return HttpResponseRedirect(_address(message.conversation_id, note="rated"))
+    return HttpResponseRedirect(address_of(message.conversation_id, note="rated"))
 
 
 # --- asking -----------------------------------------------------------------------------------
@@ -133,8 +136,9 @@ async def ask(request: HttpRequest) -> HttpResponseBase:
     except NotTakenError as refusal:
         return refused(request, refusal, back=_back(request.POST))
     if wants_events(request):
-        return as_events(_events(request, user, received))
-    return HttpResponseRedirect(_address(received.conversation.pk, note=await _note_of_reply(received)))
+        asked = Question(received.conversation.pk, received.message.pk, _name_of(received))
+        return as_events(events(request, user, asked, pieces(asked.message_id, received.running)))
+    return HttpResponseRedirect(address_of(received.conversation.pk, note=await _note_of_reply(received)))
 
 
 async def _received(request: HttpRequest, user: Any) -> Received:
@@ -189,7 +193,7 @@ def _uuid(text: str) -> UUID:
 
 def _back(asked: Mapping[str, str]) -> str:
     try:
-        return _address(_uuid(asked.get("conversation", "")))
+        return address_of(_uuid(asked.get("conversation", "")))
     except Http404:
         return f"{reverse('assistant')}?{urlencode({'account': asked.get('account', '')})}"
 
@@ -197,24 +201,31 @@ def _back(asked: Mapping[str, str]) -> str:
 async def _note_of_reply(received: Received) -> str:
     try:
         async with asyncio.timeout(REPLY_PATIENCE):
-            end = await ended(received.message.pk)
+            end = await ended(received.message.pk, received.running)
     except TimeoutError:
         return ""  # the page itself says that it is being written
     return "failed" if isinstance(end, replies.Failed) else ""
 
 
-async def _events(request: HttpRequest, user: Any, received: Received) -> AsyncIterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is being answered. `agent` is who answers, as far as it is known."""
+
+    conversation_id: UUID
+    message_id: int
+    agent: str
+
+
+async def events(
+    request: HttpRequest, user: Any, asked: Question, words: AsyncIterator[str]
+) -> AsyncIterator[bytes]:
     """`accepted`, `delta` …, `done`: messages come as the HTML that the page itself is made of."""
-    address = _address(received.conversation.pk).partition("#")[0]
-    said = await in_database(_rendered, request, user, [received.message.pk])
-    place = {"conversation": str(received.conversation.pk), "address": address}
-    yield frame("accepted", {**place, "html": said, "agent": _name_of(received)})
-    async with aclosing(cast(Any, pieces(received.message.pk))) as words:
-        async for piece in words:
-            yield frame("delta", {"text": piece}) if piece else b": still writing\n\n"
-    await ended(received.message.pk)
-    reply = await in_database(_rendered, request, user, [], reply_to=received.message.pk)
-    yield frame("done", {"html": reply})
+    said = await in_database(_rendered, request, user, Q(pk=asked.message_id))
+    yield frame("accepted", {**_addresses_of(asked.conversation_id), "html": said, "agent": asked.agent})
+    async with aclosing(cast(Any, as_frames(words))) as told:
+        async for one in told:
+            yield one
+    yield frame("done", await in_database(_ended_as, request, user, asked.message_id))
 
 
 def _name_of(received: Received) -> str:
@@ -222,16 +233,32 @@ def _name_of(received: Received) -> str:
     return persona.name if persona is not None else ""
 
 
-def _rendered(request: HttpRequest, user: Any, ids: list[int], *, reply_to: int | None = None) -> str:
-    rows = Message.objects.select_related("persona", "reply_to", "conversation")
-    found = list(rows.filter(reply_to=reply_to) if reply_to is not None else rows.filter(pk__in=ids))
+def _ended_as(request: HttpRequest, user: Any, message_id: int) -> dict[str, Any]:
+    reply = Message.objects.filter(reply_to=message_id).first()
+    was_stopped = reply is not None and is_stopped(reply)
+    return {"html": _rendered(request, user, Q(reply_to=message_id)), "stopped": was_stopped}
+
+
+def _rendered(request: HttpRequest, user: Any, which: Q) -> str:
+    rows = Message.objects.select_related("persona", "reply_to", "conversation").filter(which)
     return "".join(
         render_to_string("crm/assistant_message.html", {"shown": one, "user": user}, request=request)
-        for one in shown_messages(found, user)
+        for one in shown_messages(list(rows), user)
     )
 
 
-def _address(conversation_id: UUID, *, note: str = "") -> str:
+def _addresses_of(conversation_id: UUID) -> dict[str, str]:
+    """For the script: of a talk that has just begun, too."""
+    key = [conversation_id]
+    return {
+        "conversation": str(conversation_id),
+        "address": reverse("assistant-talk", args=key),
+        "stop": reverse("assistant-stop", args=key),
+        "reply": reverse("assistant-reply", args=key),
+    }
+
+
+def address_of(conversation_id: UUID, *, note: str = "") -> str:
     address = reverse("assistant-talk", args=[conversation_id])
     return f"{address}?note={note}#latest" if note else f"{address}#latest"
 
@@ -251,5 +278,6 @@ def page_words() -> dict[str, Any]:
         "offline": _("You are offline. Please try again when you are connected."),
         "thanks": _("Thank you. Your rating is stored."),
         "answered": _("The reply is complete."),
+        "stopped": _("Stopped."),
         "choosing": _("Choosing who answers…"),
     }

@@ -52,6 +52,7 @@ class Shown:
     sources: tuple[ShownSource, ...]
     thumbs: int
     retry: Message | None
+    was_stopped: bool
 
 
 def external_id_of(user: Any) -> str:
@@ -103,7 +104,7 @@ def page_values(
 
 def talk_values(conversation: Conversation | None, user: Any, *, before: str = "") -> dict[str, Any]:
     if conversation is None:
-        return {"messages": [], "earlier": None, "is_written": False}
+        return {"messages": [], "earlier": None, "being_answered": None}
     rows: Any = Message.objects.filter(conversation=conversation).select_related("persona", "reply_to")
     if before.isascii() and before.isdigit() and len(before) < 10:
         rows = rows.filter(seq__lt=int(before))
@@ -112,8 +113,19 @@ def talk_values(conversation: Conversation | None, user: Any, *, before: str = "
     return {
         "messages": shown_messages(messages, user),
         "earlier": messages[0].seq if len(newest) > MESSAGES else None,
-        "is_written": any(message.state == Message.State.STREAMING for message in messages),
+        "being_answered": _being_answered(messages),
     }
+
+
+def _being_answered(messages: Sequence[Message]) -> int | None:
+    """The number of the question whose reply is being written."""
+    asked = (one.reply_to for one in messages if one.state == Message.State.STREAMING)
+    return next((one.seq for one in asked if one is not None), None)
+
+
+def is_stopped(message: Message) -> bool:
+    """Whether the reader ended it, in the middle or before its first word."""
+    return bool((message.plan or {}).get(talk.STOPPED)) or message.error_code == talk.STOPPED
 
 
 def shown_messages(messages: Sequence[Message], user: Any) -> list[Shown]:
@@ -133,6 +145,7 @@ def shown(message: Message, *, thumbs: int = 0) -> Shown:
         sources=sources,
         thumbs=thumbs,
         retry=message.reply_to if failed else None,
+        was_stopped=is_stopped(message),
     )
 
 

@@ -12,6 +12,7 @@ import phonenumbers
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -298,19 +299,31 @@ def find(account: Account, reference: str) -> Contact | None:
     if found is None and 0 < len(reference) <= 320:
         address = _called.first(account=account.pk, kind=Kind.EXTERNAL_ID, value=reference.strip())
         found = address.contact if address is not None else None
-    if found is not None:
-        prefetch_addresses(found)
+    if found is None:
+        return None
+    prefetch_addresses(found)
+    return now_part_of(found)
+
+
+def now_part_of(contact: Contact) -> Contact:
+    """Whom a contact became part of; themself where they were not merged. With account and addresses then."""
     for _step in range(MOST_MERGES):
         # What was merged away is inactive, so that the usual contact costs no query here.
-        if found is None or found.is_active:
+        if contact.is_active:
             break
-        into = ContactMerge.objects.filter(removed=found, state=ContactMerge.State.MERGED).values("kept")
-        rows = Contact.objects.for_account(account).select_related("account").prefetch_related("addresses")
-        onward = rows.filter(pk__in=into).first()
+        into = ContactMerge.objects.filter(removed=contact, state=ContactMerge.State.MERGED).values("kept")
+        rows = Contact.objects.filter(account_id=contact.account_id, pk__in=into)
+        onward = rows.select_related("account").prefetch_related("addresses").first()
         if onward is None:
             break
-        found = onward
-    return found
+        contact = onward
+    return contact
+
+
+def people_among(rows: QuerySet[Contact]) -> QuerySet[Contact]:
+    """Without those who became part of another contact, and those who were erased: nobody stands for them."""
+    merged = ContactMerge.objects.filter(removed=OuterRef("pk"), state=ContactMerge.State.MERGED)
+    return rows.filter(~Exists(merged), erased_at=None)
 
 
 def uuid_of(text: str) -> UUID | None:
@@ -352,6 +365,8 @@ def change(contact: Contact, facts: Mapping[str, Any], *, email: str = "", phone
     try:
         with transaction.atomic():
             Contact.objects.filter(pk=contact.pk).update(**facts, updated_at=timezone.now())
+            if facts.get("is_active") is False:
+                sessions.revoke_all(contact)  # as `deactivate` does: none may come back with them
             if phone is None:
                 contact.addresses.filter(kind=Kind.PHONE).delete()
             for address in given:

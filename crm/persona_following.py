@@ -32,15 +32,15 @@ async def follow(request: HttpRequest, user: PersonaUser, persona: Persona) -> H
     conversation = await in_database(existing_chat, user, persona)
     asked = None
     if conversation is not None:
-        asked = await in_database(_answered_now, conversation, request.GET.get("asked", ""))
+        asked = await in_database(answered_now, conversation, request.GET.get("asked", ""))
     if conversation is None or asked is None:
         return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
     await taken_or_said(rate_limits.throttle(request, user.ident))
     return as_events(_events(request, persona, conversation, asked))
 
 
-def _answered_now(conversation: Conversation, seq: str) -> int | None:
-    """The id of the person's message."""
+def answered_now(conversation: Conversation, seq: str) -> int | None:
+    """The id of the person's message: the one of this number, else whose reply is being written."""
     rows = Message.objects.filter(conversation_id=conversation.pk, reply_to__isnull=False)
     if seq.isascii() and seq.isdigit() and len(seq) < 10:
         rows = rows.filter(reply_to__seq=int(seq))
@@ -52,15 +52,24 @@ def _answered_now(conversation: Conversation, seq: str) -> int | None:
 async def _events(
     request: HttpRequest, persona: Persona, conversation: Conversation, asked: int
 ) -> AsyncIterator[bytes]:
-    running = replies.running_in(conversation.pk)
-    if running is not None and (running.message_id != asked or running.end is not None):
-        running = None
+    running = running_reply(conversation, asked)
     yield await accepted(request, persona, asked)
-    words = pieces(asked, running) if running is not None else _of_row(asked)
-    async with aclosing(cast(Any, as_frames(words))) as told:
+    async with aclosing(cast(Any, as_frames(words_of(asked, running)))) as told:
         async for one in told:
             yield one
     yield await done(request, persona, asked, running.end if running is not None else None)
+
+
+def running_reply(conversation: Conversation, message_id: int) -> replies.Running | None:
+    """The one that this process is writing to the message."""
+    running = replies.running_in(conversation.pk)
+    is_it = running is not None and running.message_id == message_id and running.end is None
+    return running if is_it else None
+
+
+def words_of(message_id: int, running: replies.Running | None) -> AsyncIterator[str]:
+    """As they come, from this process or another; begins nothing."""
+    return pieces(message_id, running) if running is not None else _of_row(message_id)
 
 
 async def _of_row(message_id: int) -> AsyncIterator[str]:

@@ -100,11 +100,11 @@ async def stop(request: HttpRequest, user: PersonaUser, persona: Persona) -> Htt
     if wants_json(request):
         return HttpResponse(status=204)
     if running is not None:
-        await _until_stored(running)
+        await until_stored(running)
     return HttpResponseRedirect(page_of(persona))
 
 
-async def _until_stored(running: replies.Running) -> None:
+async def until_stored(running: replies.Running) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(STOP_PATIENCE):
             await running.over.wait()
@@ -189,7 +189,7 @@ async def _answered(request: HttpRequest, persona: Persona, begun: Begun) -> Htt
 async def _note_of_reply(begun: Begun) -> str:
     try:
         async with asyncio.timeout(REPLY_PATIENCE):
-            end = await ended(begun.received.message.pk)
+            end = await ended(begun.received.message.pk, begun.running)
     except TimeoutError:
         return ""  # the page itself says that it is being written
     reply = await in_database(persona_messages.reply_to, begun.received)
@@ -205,7 +205,7 @@ async def _events(request: HttpRequest, persona: Persona, begun: Begun) -> Async
     async with aclosing(cast(Any, as_frames(pieces(message_id, begun.running)))) as words:
         async for one in words:
             yield one
-    yield await done(request, persona, message_id, await ended(message_id))
+    yield await done(request, persona, message_id, await ended(message_id, begun.running))
 
 
 def page_of(persona: Persona, *, note: str = "") -> str:

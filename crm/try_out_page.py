@@ -50,10 +50,10 @@ async def _answered(request: HttpRequest, user: Any, persona: Persona) -> None:
         message, turn = await in_database(trying_out.receive, user, persona, text, client_id)
     except talk.TalkError as error:
         raise NotTakenError(str(error)) from None
-    replies.ensure_reply(message.pk, turn)
+    running = replies.ensure_reply(message.pk, turn)
     try:
         async with asyncio.timeout(REPLY_PATIENCE):
-            await ended(message.pk)
+            await ended(message.pk, running)
     except TimeoutError:
         pass
 

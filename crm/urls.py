@@ -2,7 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from crm import persona_care_pages, persona_following, persona_pages, persona_talking, try_out_page
+from crm import (
+    assistant_following,
+    persona_care_pages,
+    persona_following,
+    persona_pages,
+    persona_talking,
+    try_out_page,
+)
 from crm.api.bans import BanDetail, BanLift, BanList
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
@@ -82,6 +89,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assistant/", assistant, name="assistant"),
     path("assistant/ask", ask, name="assistant-ask"),
     path("assistant/<uuid:conversation_id>", assistant, name="assistant-talk"),
+    path("assistant/<uuid:conversation_id>/reply", assistant_following.follow, name="assistant-reply"),  # type: ignore[arg-type]
+    path("assistant/<uuid:conversation_id>/stop", assistant_following.stop, name="assistant-stop"),  # type: ignore[arg-type]
     path("assistant/messages/<int:message_id>/rating", rate_reply, name="assistant-rate"),
     path("api/v1/bans", BanList.as_view(), name="bans"),
     path("api/v1/bans/<int:ban_id>", BanDetail.as_view(), name="ban"),

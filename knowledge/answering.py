@@ -18,10 +18,12 @@ from knowledge.models import Collection, Question
 from knowledge.search import Passage, passages_for
 from personas.models import Persona
 from personas.providers.base import Act, Delta, Prompt, ProviderError, Source, Turn, TurnPlan
-from personas.speaking import speak
+from personas.providers.messages import chat_messages
+from personas.speaking import completed, speak
 
 LONGEST_QUESTION = 2_000  # characters
 PASSAGES = 6
+LIBRARIAN = "librarian"
 STOPPED = "stopped"  # the reader left before the end
 INSTRUCTION = (
     "Answer the question from the numbered passages alone, in at most five sentences. After each statement "
@@ -171,19 +173,30 @@ def _prompt(question: str, passages: Sequence[Passage], account: Account) -> Pro
 def librarian(account: Account) -> Persona:
     """The assistant persona that answers for an account; made at the first question, then staff's."""
     persona, _ = Persona.objects.get_or_create(
-        account=account,
-        slug="librarian",
-        defaults={
-            "name": "Librarian",
-            "kind": Persona.Kind.ASSISTANT,
-            "tagline": gettext("Answers from your documents and interviews, with sources."),
-            "instructions": "You answer questions about documents and interviews, briefly and exactly.",
-            "language": account.language,
-            "temperature": 0.2,
-            "max_tokens": 800,
-        },
+        account=account, slug=LIBRARIAN, defaults=_new_librarian(account)
     )
     return persona
+
+
+def _new_librarian(account: Account) -> dict[str, Any]:
+    return {
+        "name": "Librarian",
+        "kind": Persona.Kind.ASSISTANT,
+        "tagline": gettext("Answers from your documents and interviews, with sources."),
+        "instructions": "You answer questions about documents and interviews, briefly and exactly.",
+        "language": account.language,
+        "temperature": 0.2,
+        "max_tokens": 800,
+    }
+
+
+def sent_to_a_model(question: str, passages: Sequence[Passage], account: Account) -> list[dict[str, Any]]:
+    """The messages a model gets for this question, for staff to see. None without a passage: none is asked."""
+    if not passages:
+        return []
+    known = Persona.objects.for_account(account).filter(slug=LIBRARIAN).first()
+    persona = known or Persona(account=account, slug=LIBRARIAN, **_new_librarian(account))
+    return chat_messages(completed(persona, _prompt(question, passages, account)))
 
 
 def _asked(

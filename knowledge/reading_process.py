@@ -34,9 +34,7 @@ def found_in(content: bytes) -> Found:
     if not content.strip():
         raise RefusedFile("The file is empty.")
     if b"%PDF-" in content[:1024]:
-        from knowledge.formats.pdf import read_pdf
-
-        return read_pdf(content)
+        return _found_in_pdf(content)
     if content.startswith(b"PK\x03\x04"):
         from knowledge.formats.office import read_office
 
@@ -45,6 +43,18 @@ def found_in(content: bytes) -> Found:
         raise RefusedFile(
             "It is an old or encrypted Office file. Save it as .docx or .xlsx without a password."
         )
+    return _found_in_text(content)
+
+
+def _found_in_pdf(content: bytes) -> Found:
+    """Readers accept a PDF's header anywhere near the beginning; a text about PDFs may name it there too."""
+    from knowledge.formats.pdf import DamagedPdf, read_pdf
+
+    try:
+        return read_pdf(content)
+    except DamagedPdf:
+        if content.lstrip().startswith(b"%PDF-"):
+            raise
     return _found_in_text(content)
 
 

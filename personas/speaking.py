@@ -64,7 +64,7 @@ async def speak(persona: Persona | None, prompt: Prompt, *, account: Account) ->
     `prompt.system` becomes the persona's, an empty `prompt.model` the persona's model, for the first model
     of the chain (others have their own names).
     """
-    prompt = _completed(persona, prompt)
+    prompt = completed(persona, prompt)
     failure = ProviderError("unavailable", "No provider is set up for this persona.", retryable=False)
     chain = await ready_chain(persona, account)
     voices = _voices(chain, prompt, account, model=persona.model if persona else "")
@@ -125,7 +125,8 @@ class _Reply:
             call.end()
 
 
-def _completed(persona: Persona | None, prompt: Prompt) -> Prompt:
+def completed(persona: Persona | None, prompt: Prompt) -> Prompt:
+    """A prompt as providers get it: with the persona's own words where it has none, and within its length."""
     if persona is None:
         return prompt
     system = prompt.system or system_prompt(persona, language=prompt.language)

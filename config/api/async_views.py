@@ -23,7 +23,7 @@ from rest_framework.exceptions import (
 from rest_framework.exceptions import PermissionDenied as ScopeMissing
 
 from config.api.addresses import client_address, ident_of_address
-from config.api.authentication import UNUSABLE_KEY, Caller, caller_for_key, demo_caller, presented_key
+from config.api.authentication import Caller, caller_for_key, demo_caller, presented_key, unusable
 from config.api.failures import failure_of
 from config.api.gathering import Gathered
 from config.api.handler import error_response
@@ -51,7 +51,7 @@ async def _caller(request: HttpRequest) -> Caller:
     key = presented_key(request.headers)
     caller = await _known(key) if key or settings.RAPPORT_ENV == "demo" else None
     if caller is None:
-        raise challenged(AuthenticationFailed(UNUSABLE_KEY) if key else NotAuthenticated())
+        raise challenged(AuthenticationFailed(unusable(key)) if key else NotAuthenticated())
     return caller
 
 

@@ -16,6 +16,7 @@ from config.api.prepared import PreparedRows, given
 
 LONGEST_KEY = 200  # characters; ours have 46
 UNUSABLE_KEY = "This API key is unknown, expired or revoked."
+NO_KEY = f"This is no API key of ours: those begin with {ApiKey.PREFIX}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,11 @@ def demo_caller() -> Caller:
     return Caller(account=account, scopes=("*",), name="demo")
 
 
+def unusable(key: str) -> str:
+    """Why a key lets nobody in. The token of a session, or of another service, is sent here by mistake."""
+    return UNUSABLE_KEY if key.startswith(ApiKey.PREFIX) else NO_KEY
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[None, Caller] | None:
         key = presented_key(request.headers)
@@ -101,7 +107,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         caller = caller_for_key(key)
         if caller is None:
-            raise AuthenticationFailed(UNUSABLE_KEY)
+            raise AuthenticationFailed(unusable(key))
         return None, caller
 
     def authenticate_header(self, request: Request) -> str:

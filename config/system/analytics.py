@@ -17,9 +17,9 @@ from django.utils import timezone
 from config.api.models import Account
 from config.system import activity, daily
 from config.system.models import ContactDay, DailyFigure, RequestFigure
-from crm.contacts import email_of
+from crm.contacts import email_of, people_among, reference_of
 from crm.models import Contact, Conversation
-from knowledge.models import Collection, Document
+from knowledge.models import Collection
 
 RECENT_DAYS = 30
 MEASURED = timedelta(days=7)
@@ -84,10 +84,9 @@ def totals(account: Account | None, *, now: datetime) -> Totals:
 def came_since(since: datetime, account: Account | None) -> dict[str, int]:
     """What is not counted yet, each from a short range of an index."""
     new = activity.after(since, of=account)
-    contacts = of_account(Contact.objects.filter(created_at__gte=since), account)
-    people = contacts.aggregate(all=Count("pk"), active=Count("pk", filter=Q(is_active=True)))
+    made = of_account(Contact.objects.filter(created_at__gte=since), account)
+    people = people_among(made).aggregate(all=Count("pk"), active=Count("pk", filter=Q(is_active=True)))
     talks = of_account(Conversation.objects.filter(created_at__gte=since, tried_out_by=None), account).count()
-    documents = Document.objects.filter(created_at__gte=since)
     return {
         **{name: getattr(new, name) for name in activity.SUMMED},
         "contacts": people["all"],
@@ -95,7 +94,6 @@ def came_since(since: datetime, account: Account | None) -> dict[str, int]:
         "contacts_active": people["active"],
         "conversations": talks,
         "conversations_started": talks,
-        "documents": of_account(documents, account, "collection__account").count(),
     }
 
 
@@ -145,7 +143,9 @@ def system(account: Account | None, *, now: datetime | None = None) -> dict[str,
     """GET /admin/analytics/system."""
     now = now or timezone.now()
     found, asked = totals(account, now=now), requests(now=now)
-    chunks = of_account(Collection.objects.all(), account).aggregate(sum=Sum("chunk_count"))["sum"]
+    held = of_account(Collection.objects.all(), account).aggregate(
+        documents=Sum("document_count"), chunks=Sum("chunk_count")
+    )
     return {
         "overview": {
             "total_users": found.now("contacts"),
@@ -167,8 +167,8 @@ def system(account: Account | None, *, now: datetime | None = None) -> dict[str,
             "uptime_percentage": asked.uptime_percentage,
         },
         "document_metrics": {
-            "total_documents": found.now("documents"),
-            "total_chunks": chunks or 0,
+            "total_documents": held["documents"] or 0,
+            "total_chunks": held["chunks"] or 0,
             "avg_retrieval_time": asked.retrieval_seconds,
         },
     }
@@ -243,7 +243,7 @@ def user(contact: Contact, *, now: datetime | None = None) -> dict[str, Any]:
     known = talks.aggregate(number=Count("pk"), messages=Sum("last_seq"), last=Max("last_activity_at"))
     return {
         "user_info": {
-            "id": str(contact.pk),
+            "id": reference_of(contact),
             "name": contact.name,
             "email": email_of(contact),
             "created_at": contact.created_at,
@@ -262,8 +262,8 @@ def user(contact: Contact, *, now: datetime | None = None) -> dict[str, Any]:
         },
         "conversation_history": [
             {
-                "id": str(talk.pk),
-                "title": talk.title,
+                "id": talk.label,
+                "title": str(talk),
                 "created_at": talk.created_at,
                 "message_count": talk.last_seq,
                 "category": talk.category or "general",

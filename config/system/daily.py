@@ -19,9 +19,9 @@ from django.utils import timezone
 from campaigns.models import Delivery
 from config.system import activity, touched
 from config.system.models import ContactDay, CountingProgress, DailyFigure, TouchedDay
+from crm.contacts import people_among
 from crm.models import Contact, Conversation, Message, Rating
 from interviews.models import Interview
-from knowledge.models import Document
 
 COMPLETED = "interviews_completed"
 COUNT_EVERY = timedelta(minutes=5)
@@ -324,11 +324,9 @@ def contact_days(day: date, contacts: dict[UUID, activity.Activity], thumbs: Thu
 
 def stock_at(until: datetime) -> Figures:
     """How much there was at that moment: the totals that nobody counts when asked."""
-    contacts = Contact.objects.filter(created_at__lt=until)
-    documents = Document.objects.filter(created_at__lt=until)
+    contacts = people_among(Contact.objects.filter(created_at__lt=until))
     return {
         "contacts": by_account(contacts),
         "contacts_active": by_account(contacts.filter(is_active=True)),
         "conversations": by_account(Conversation.objects.filter(created_at__lt=until, tried_out_by=None)),
-        "documents": by_account(documents, "collection__account"),
     }

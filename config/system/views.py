@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from config.system import health, vendor_health
+from config.system import health, providers_probe, vendor_health
 from voice import status as call_status
 from voice import webhook_health as voice_health
 
@@ -88,7 +88,7 @@ def about() -> dict[str, Any]:
         "openapi": "/openapi.json",
         **call_status.documented(),
         "config": {
-            "openai_configured": bool(settings.PROVIDERS.get("openai", {}).get("API_KEY")),
+            "openai_configured": "openai" in providers_probe.addresses(),
             "database_enabled": True,
             **call_status.configured(),
         },

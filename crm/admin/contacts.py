@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -17,7 +18,7 @@ from unfold.decorators import action, display
 
 from config.api.audit import record
 from config.api.models import AuditEntry
-from crm import erasure
+from crm import contacts, erasure
 from crm.admin.object_ids import CheckedIdsAdmin
 from crm.models import Consent, Contact, ContactAddress, Message
 from crm.word_search import contacts_found
@@ -27,12 +28,33 @@ MORE = ("preferences", "fields", ("created_at", "updated_at", "erased_at"))
 ON_PAGE = 50  # timeline entries and conversations shown beside a contact
 
 
+class AddressFormSet(BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        primary = [form.instance.kind for form in self.forms if form.cleaned_data.get("is_primary")]
+        if len(primary) > len(set(primary)):
+            raise ValidationError(_("Only one address of a kind can be the primary one."))
+
+    def save(self, commit: bool = True) -> Any:
+        # Each is saved by itself, and at no moment may two be primary.
+        others = [form.instance.pk for form in self.initial_forms if not form.cleaned_data["is_primary"]]
+        ContactAddress.objects.filter(pk__in=others).update(is_primary=False)
+        return super().save(commit)
+
+
 class AddressInline(TabularInline):
     model = ContactAddress
+    formset = AddressFormSet
     fields = ("kind", "value", "is_primary", "is_verified", "source")
     readonly_fields = ("kind", "value", "source")
     extra = 0
     can_delete = False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if field is not None:  # the head of a table's column is no label to a screen reader
+            field.widget.attrs["aria-label"] = field.label
+        return field
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # addresses are added through crm.contacts, which writes them in one form
@@ -62,10 +84,11 @@ class ContactAdmin(CheckedIdsAdmin):
     show_full_result_count = False
     ordering = ("-created_at",)
     list_per_page = 50
-    autocomplete_fields = ("account",)
-    readonly_fields = ("created_at", "updated_at", "erased_at")
+    # Their addresses, talks and documents are of this account too, and would stay behind.
+    readonly_fields = ("account", "created_at", "updated_at", "erased_at")
     inlines = (AddressInline, ConsentInline)
     actions_detail = ("erase_person",)
+    change_form_outer_before_template = "admin/crm/contact_before.html"
     change_form_after_template = "admin/crm/contact_after.html"
     fieldsets = (
         (None, {"fields": FACTS}),
@@ -78,9 +101,10 @@ class ContactAdmin(CheckedIdsAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         return (contacts_found(queryset, search_term) if search_term else queryset), False
 
-    def get_autocomplete_fields(self, request: HttpRequest) -> Any:
-        registered = self.admin_site.is_registered(Contact._meta.get_field("account").related_model)  # type: ignore[arg-type]
-        return self.autocomplete_fields if registered else ()
+    def has_change_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:
+        """Not of who was erased, nor of who became part of another: nobody would look there."""
+        is_past = obj is not None and (obj.erased_at is not None or contacts.now_part_of(obj) != obj)
+        return not is_past and bool(super().has_change_permission(request, obj))
 
     @display(description=_("Name"), ordering="name")  # type: ignore[untyped-decorator]
     def shown_name(self, contact: Contact) -> str:
@@ -108,7 +132,7 @@ class ContactAdmin(CheckedIdsAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         contact = self.get_object(request, object_id)
-        more = {"timeline": [], "conversations": []} if contact is None else _beside(contact)
+        more = {} if contact is None else _beside(contact)
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
 
     def get_urls(self) -> list[URLPattern]:
@@ -126,6 +150,11 @@ class ContactAdmin(CheckedIdsAdmin):
         if not self.has_delete_permission(request):
             raise PermissionDenied
         contact = get_object_or_404(Contact.objects.select_related("account"), pk=contact_id)
+        whole = contacts.now_part_of(contact)
+        if whole != contact:
+            became = _("%(name)s became part of this contact. Both are erased together.")
+            messages.info(request, became % {"name": contact})
+            return redirect("admin:crm_contact_erase", whole.pk)
         if request.method == "POST":
             erasure.request(contact, requested_by=request.user.get_username())
             messages.success(request, _("This person is being erased. The receipt is under Erasures."))
@@ -154,6 +183,8 @@ class ContactAdmin(CheckedIdsAdmin):
 
     def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if not obj.is_active:
+            contacts.deactivate(obj)
         record(
             obj.account,
             AuditEntry.ActorKind.STAFF,
@@ -167,7 +198,9 @@ class ContactAdmin(CheckedIdsAdmin):
 
 def _beside(contact: Contact) -> dict[str, Any]:
     talks = contact.conversations.filter(tried_out_by=None)
+    whole = contacts.now_part_of(contact)
     return {
+        "part_of": whole if whole != contact else None,
         "timeline": contact.timeline.all()[:ON_PAGE],
         "conversations": talks.order_by("-last_activity_at")[:ON_PAGE],
     }

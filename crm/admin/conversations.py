@@ -17,7 +17,7 @@ from unfold.decorators import action, display
 
 from config.api.audit import record
 from config.api.models import AuditEntry
-from crm import talk, watching
+from crm import filing, talk, watching
 from crm.admin import dashboards
 from crm.admin.object_ids import CheckedIdsAdmin
 from crm.models import Conversation, Message
@@ -91,6 +91,8 @@ class ConversationAdmin(CheckedIdsAdmin):
         Staff who choose another agent pin it; the rules leave it alone until it is unpinned.
         """
         changed = {name: getattr(obj, name) for name in form.changed_data}
+        if "category" in changed:
+            changed["brief"] = filing.filed(obj, obj.category)
         if "persona" in changed:
             changed["agent_is_pinned"] = obj.agent_is_pinned = True
         if changed:

@@ -75,7 +75,7 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
         request,
         _answer(received, asked, caller),
         accepted=partial(_accepted, received),
-        words=pieces(received.message.pk),
+        words=pieces(received.message.pk, received.running),
     )
 
 
@@ -181,7 +181,7 @@ async def _received(caller: Caller, asked: Asked) -> Received:
 
 async def _answer(received: Received, asked: Asked, caller: Caller) -> dict[str, Any]:
     """The body of success, once the reply is whole. Raises ApiError."""
-    end = await ended(received.message.pk)
+    end = await ended(received.message.pk, received.running)
     if isinstance(end, replies.Failed):
         raise _failure(end, received)
     if isinstance(end, replies.Nothing) and end.why != "silent":
@@ -192,14 +192,17 @@ async def _answer(received: Received, asked: Asked, caller: Caller) -> dict[str,
     return answer_body(received, reply, user_id=asked.user_id, session_id=session_id)
 
 
-async def ended(message_id: int) -> replies.ReplyEvent | None:
-    """How the reply of a message ended. Woken once, not at every word."""
-    running = replies.ensure_reply(message_id)
+async def ended(message_id: int, running: replies.Running | None = None) -> replies.ReplyEvent | None:
+    """How the reply of a message ended. Woken once, not at every word.
+
+    `running` is the one that the caller began: without it, one that has failed meanwhile is begun anew.
+    """
+    running = running or replies.ensure_reply(message_id)
     await running.over.wait()
     if running.end is not None:
         return running.end
     last: replies.ReplyEvent | None = None
-    async for event in replies.stream_reply(message_id):  # another process writes it
+    async for event in replies.stream_reply(message_id, running):  # another process writes it
         last = event
     return last
 

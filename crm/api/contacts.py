@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from config.api.audit import record
 from config.api.authentication import account_of, caller_of
 from config.api.envelope import success
-from config.api.errors import NotFoundError
+from config.api.errors import ConflictError, NotFoundError
 from config.api.openapi import enveloped
 from config.api.zones import validate_time_zone
 from crm import contacts, erasure
@@ -82,11 +82,12 @@ class ErasureSerializer(serializers.ModelSerializer):
 
 
 def contact_of(request: Request, contact_id: UUID) -> Contact:
+    """Whom this id names now: who became part of another contact is that one. Raises NotFoundError."""
     rows = Contact.objects.for_account(account_of(request)).select_related("account")
     found: Contact | None = rows.prefetch_related("addresses").filter(pk=contact_id).first()
     if found is None:
         raise NotFoundError("contact")
-    return found
+    return contacts.now_part_of(found)
 
 
 def noted(request: Request, action: str, contact: Contact) -> None:
@@ -111,7 +112,8 @@ class ContactList(generics.ListAPIView):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return Contact.objects.none()
-        rows = Contact.objects.for_account(account_of(self.request)).prefetch_related("addresses")
+        rows = contacts.people_among(Contact.objects.for_account(account_of(self.request)))
+        rows = rows.prefetch_related("addresses")
         for name in ("email", "phone"):
             if text := self.request.query_params.get(name):
                 rows = _with_address(rows, name, text)
@@ -119,7 +121,7 @@ class ContactList(generics.ListAPIView):
 
     @extend_schema(
         operation_id="contacts_list",
-        summary="Contacts, the newest first",
+        summary="Contacts, the newest first; not who became part of another, or was erased",
         parameters=[
             OpenApiParameter("email", OpenApiTypes.STR, description="Only the one with this address."),
             OpenApiParameter("phone", OpenApiTypes.STR, description="Only the one with this number."),
@@ -188,6 +190,8 @@ class ContactDetail(APIView):
     )
     def patch(self, request: Request, contact_id: UUID) -> Response:
         contact = contact_of(request, contact_id)
+        if contact.erased_at is not None:
+            raise ConflictError("This person was erased. Nothing can be kept of them any more.")
         serializer = ContactSerializer(contact, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         with transaction.atomic():

@@ -46,7 +46,7 @@ async def messages(request: HttpRequest, conversation_id: str) -> HttpResponseBa
     received = begun.received
     return await answered(
         request,
-        answer_to(received),
+        answer_to(begun),
         accepted=partial(stored, received),
         # Of the reply that was begun: whoever streams misses no word of it, however fast it was.
         words=pieces(received.message.pk, begun.running),
@@ -115,9 +115,10 @@ def not_taken(conversation_id: str) -> Iterator[None]:
         raise ConflictError(str(error), details={"conversation_id": conversation_id}) from None
 
 
-async def answer_to(received: Received) -> Body:
+async def answer_to(begun: Begun) -> Body:
     """The body of success, once the reply is whole. Raises ApiError."""
-    end = await ended(received.message.pk)
+    received = begun.received
+    end = await ended(received.message.pk, begun.running)
     if isinstance(end, replies.Failed) and (reply := await in_database(_stopped_elsewhere, received)):
         return {**await stored(received), "assistant_message": message_body(reply, received.conversation)}
     if not isinstance(end, replies.Finished) and not await in_database(

@@ -63,7 +63,7 @@ async def _answered(request: HttpRequest, begun: Begun) -> HttpResponseBase:
     received = begun.received
     return await answered(
         request,
-        answer_to(received),
+        answer_to(begun),
         accepted=partial(stored, received),
         words=pieces(received.message.pk, begun.running),
     )

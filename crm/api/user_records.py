@@ -1,6 +1,7 @@
 """Contacts as the CRM API knows them, its users: found by either id, read and written in its form."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -26,9 +27,14 @@ def user_of(request: Request, user_id: str, *, own: Contact | None = None) -> Co
     found = contacts.find(account_of(request), user_id)
     is_theirs = own is None or (found is not None and found.pk == own.pk)
     if found is None or found.erased_at is not None or not is_theirs:
-        details = f"User with ID '{user_id[:100]}' does not exist"
-        raise ApiError("NOT_FOUND", "User not found", status_code=404, details=details)
+        raise no_such_user(user_id)
     return found
+
+
+def no_such_user(user_id: str) -> ApiError:
+    """In the documented words."""
+    details = f"User with ID '{user_id[:100]}' does not exist"
+    return ApiError("NOT_FOUND", "User not found", status_code=404, details=details)
 
 
 def noted(request: Request, action: str, target: Any, detail: dict[str, Any] | None = None) -> None:
@@ -79,6 +85,14 @@ class UserSerializer(serializers.Serializer):
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_preferences(self, contact: Contact) -> dict[str, Any]:
         return contact.preferences if isinstance(contact.preferences, dict) else {}
+
+
+def changed_in(given: Any, contact: Contact) -> Any:
+    """Without what a client has read of the user and sends back as it was, such as an email of null."""
+    if not isinstance(given, Mapping):
+        return given
+    shown = UserSerializer(contact).data
+    return {name: value for name, value in given.items() if name not in shown or shown[name] != value}
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)

@@ -20,7 +20,7 @@ from config.api.envelope import answered
 from config.api.errors import NotFoundError
 from config.api.metadata import timestamp
 from config.api.pagination import whole
-from crm import contacts
+from crm import contacts, filing
 from crm.api.user_records import SCOPE, noted, user_of
 from crm.models import Contact, Conversation, Message
 from crm.session_authentication import KEY_OR_SESSION, own_contact
@@ -212,7 +212,8 @@ class UserTalk(APIView):
         serializer = FilingSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         if given := dict(serializer.validated_data):
-            Conversation.objects.filter(pk=talk.pk).update(**given)
+            kept = {"brief": filing.filed(talk, given["category"])} if "category" in given else {}
+            Conversation.objects.filter(pk=talk.pk).update(**given, **kept)
             noted(request, "filed conversation", talk, {"fields": sorted(given)})
         return answered(shown([self._talk(request, user_id, str(talk.pk))])[0], "Conversation updated")
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, TypedDict
 
-from django.db.models import Count, Exists, Max, OuterRef, Sum, Value
+from django.db.models import Count, Max, Sum, Value
 from django.db.models.functions import Upper
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -23,12 +23,13 @@ from crm.api.user_records import (
     ChangedUserSerializer,
     NewUserSerializer,
     UserSerializer,
+    changed_in,
     flag,
     noted,
     taken,
     user_of,
 )
-from crm.models import Contact, ContactMerge, Conversation
+from crm.models import Contact, Conversation
 from crm.session_authentication import KEY_OR_SESSION, own_contact
 from crm.word_search import named
 
@@ -142,11 +143,8 @@ class UserList(generics.ListAPIView):
 
 
 def _standing(rows: Any, *, active_only: bool) -> Any:
-    if active_only:
-        return rows.filter(is_active=True)
     # Who became part of another contact, or was erased, is nobody who was deactivated.
-    merged = ContactMerge.objects.filter(removed=OuterRef("pk"), state=ContactMerge.State.MERGED)
-    return rows.filter(~Exists(merged), erased_at=None)
+    return rows.filter(is_active=True) if active_only else contacts.people_among(rows)
 
 
 def _searched(query: Any, name: str) -> str:
@@ -214,7 +212,7 @@ class UserUpdate(APIView):
     )
     def put(self, request: Request, user_id: str) -> Response:
         contact = user_of(request, user_id)
-        serializer = ChangedUserSerializer(data=request.data, partial=True)
+        serializer = ChangedUserSerializer(data=changed_in(request.data, contact), partial=True)
         serializer.is_valid(raise_exception=True)
         facts = dict(serializer.validated_data)
         # "" leaves an address as it is; None takes phone numbers away.

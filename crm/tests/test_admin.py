@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from config.api.models import AuditEntry
-from crm import consent, talk, timeline
+from crm import consent, erasure, talk, timeline
 from crm.models import AccessLink, Conversation, Erasure, Message, Suppression
 from crm.tests.test_replies import open_talk
 from tests.factories import make_account, make_contact
@@ -58,6 +58,53 @@ def test_a_contact_page_shows_the_timeline_and_the_talks(admin_client):
     ).content.decode()
     assert "Something happened" in page
     assert reverse("admin:crm_conversation_transcript", args=[conversation.pk]) in page
+
+
+def test_a_contact_stays_in_its_account(admin_client):
+    """Their addresses and talks are of it, and would stay behind."""
+    contact, other = make_contact(), make_account("other")
+    forms = {
+        f"{name}-{key}": 0 for name in ("addresses", "consents") for key in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
+    given = {**forms, "name": "Ada L.", "account": other.pk, "preferences": "{}", "fields": "{}"}
+    admin_client.post(reverse("admin:crm_contact_change", args=[contact.pk]), given)
+    contact.refresh_from_db()
+    assert (contact.name, contact.account.slug) == ("Ada L.", "acme")
+
+
+def with_primary(admin_client, contact, *primary):
+    """Saves the contact's page with these addresses ticked as primary."""
+    rows = list(contact.addresses.order_by("pk"))
+    given = {"name": "Ada", "is_active": "on", "preferences": "{}", "fields": "{}"}
+    for name, number in (("addresses", len(rows)), ("consents", 0)):
+        given |= {f"{name}-TOTAL_FORMS": number, f"{name}-INITIAL_FORMS": number}
+    for number, row in enumerate(rows):
+        given |= {f"addresses-{number}-id": row.pk, f"addresses-{number}-contact": contact.pk}
+        given |= {f"addresses-{number}-is_primary": "on"} if row.value in primary else {}
+    return admin_client.post(reverse("admin:crm_contact_change", args=[contact.pk]), given)
+
+
+def test_another_address_becomes_the_primary_one(admin_client):
+    contact = make_contact(email="one@example.com")
+    contact.addresses.create(account=contact.account, kind="email", value="two@example.com")
+    for chosen in ("two@example.com", "one@example.com"):
+        assert with_primary(admin_client, contact, chosen).status_code == 302
+        assert contact.addresses.get(is_primary=True).value == chosen
+
+
+def test_two_primary_addresses_of_a_kind_are_refused_in_words(admin_client):
+    contact = make_contact(email="one@example.com")
+    contact.addresses.create(account=contact.account, kind="email", value="two@example.com")
+    answer = with_primary(admin_client, contact, "one@example.com", "two@example.com")
+    assert "Only one address of a kind" in answer.content.decode()
+    assert contact.addresses.get(is_primary=True).value == "one@example.com"
+
+
+def test_an_erased_contact_is_not_written_to(admin_client):
+    contact = make_contact()
+    erasure.run(erasure.request(contact).pk)
+    answer = admin_client.post(reverse("admin:crm_contact_change", args=[contact.pk]), {"name": "Ada"})
+    assert answer.status_code == 403
 
 
 def test_a_suppression_is_found_by_the_whole_address(admin_client):

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from crm import talk
 from crm.agents_chat import PLANNER
+from crm.filing import agents_may_file
 from crm.models import Conversation
 from crm.tests.test_replies import open_talk
 from personas.agents import agents_of
@@ -38,6 +39,14 @@ def test_another_agent_is_pinned(admin_client):
     assert send(admin_client, conversation, persona=agents["sales_agent"].pk).status_code == 302
     conversation.refresh_from_db()
     assert (conversation.persona.slug, conversation.agent_is_pinned) == ("sales_agent", True)
+
+
+def test_a_category_of_staff_stays_until_they_take_it_away(admin_client):
+    conversation, _agents = agents_talk()
+    for category, may in (("sales", False), ("", True)):
+        send(admin_client, conversation, category=category)
+        conversation.refresh_from_db()
+        assert (conversation.category, agents_may_file(conversation)) == (category, may)
 
 
 def test_a_message_that_comes_while_staff_edit_keeps_its_number(admin_client, monkeypatch):

@@ -5,7 +5,7 @@ from django.test.client import encode_multipart
 from django.utils import timezone
 
 from config.api.models import AuditEntry
-from crm import timeline
+from crm import erasure, timeline
 from crm.models import Contact, Erasure
 from crm.tests.test_replies import open_talk
 from tests.factories import bearer, make_account, make_contact, make_key
@@ -103,6 +103,15 @@ def test_an_erasure_is_accepted(client, owner, django_capture_on_commit_callback
         response = client.post(f"/api/v1/contacts/{contact.pk}/erase", headers=owner)
     assert response.status_code == 202
     assert Erasure.objects.get().state == "done"
+    assert Contact.objects.get(pk=contact.pk).name == ""
+
+
+def test_nothing_new_is_kept_of_who_was_erased(client, owner):
+    contact = make_contact()
+    erasure.run(erasure.request(contact).pk)
+    url = f"/api/v1/contacts/{contact.pk}"
+    answer = client.patch(url, {"name": "Ada"}, headers=owner, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "CONFLICT")
     assert Contact.objects.get(pk=contact.pk).name == ""
 
 

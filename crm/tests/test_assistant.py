@@ -2,22 +2,26 @@
 
 import asyncio
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+from django.utils import timezone
 
+from config.api.threads import in_database
 from crm import agents_chat, assistant
 from crm.assistant_values import pieces_of, shown
 from crm.models import Conversation, Message, Rating
 from crm.tests.chatting import shelf, token_of
-from knowledge.models import Document
+from crm.tests.model_server import model_server
 from tests.factories import bearer, make_account, make_contact, make_conversation, make_key
+from tests.fakes.openai_server import Behaviour, Fault
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("flushed_layer")]
+NOW = timezone.now()
 QUESTION = "What is the warranty of model X-200?"
 
 
@@ -83,10 +87,14 @@ def test_without_a_script_the_form_asks_and_comes_back_with_the_answer(page, sta
     assert "36 months" in html
     assert "Support agent" in html
     assert "The message says “warranty”" in html
-    document = Document.objects.get()
-    assert reverse("admin:knowledge_document_passage", args=[document.pk]) in html
     assert re.search(r'<a class="mark" href="#m2-s1"[^>]*>\[1\]</a>', html)
     assert conversation.contact.name == "grace"
+
+
+def test_who_may_not_open_a_passage_gets_no_link_to_it(page):
+    html = page.get(ask(page)["Location"]).content.decode()
+    assert "36 months" in html
+    assert "/admin/knowledge/" not in html
 
 
 def test_the_source_link_opens_the_passage(page, staff):
@@ -229,6 +237,90 @@ def test_a_stream_brings_the_parts_of_the_page(staff):
     assert "36 months" in body.rpartition("event: done")[2]
     assert "Support agent" in body
     assert str(Conversation.objects.get().pk) in body
+
+
+def test_an_answer_that_failed_is_not_begun_again_unasked(staff, settings):
+    """It cost twice, and whoever waited, waited twice."""
+    settings.DEFAULT_PROVIDER_CHAIN = ["openai"]
+    with model_server(settings, "") as server:
+        server.behaviour = Behaviour(fault=Fault.STATUS, status=500)
+        body = events(staff, "I want a refund")
+    assert "The answer could not be written" in body.rpartition("event: done")[2]
+    assert Message.objects.get(author="persona").attempts == 1
+
+
+# --- stopped and followed ---------------------------------------------------------------------
+
+
+def being_written(staff, text="One "):
+    """A talk whose reply another process writes, as far as this one can tell."""
+    events(staff)
+    later = timezone.now() + timedelta(minutes=5)
+    Message.objects.filter(author="persona").update(state="streaming", text=text, heartbeat_at=later)
+    return Conversation.objects.get()
+
+
+def test_a_page_that_is_opened_meanwhile_says_so_and_offers_to_stop(page, staff):
+    talk = being_written(staff)
+    html = page.get(f"/assistant/{talk.pk}").content.decode()
+    assert f'data-asked="1" method="post" action="/assistant/{talk.pk}/stop"' in html
+    answer = page.post(f"/assistant/{talk.pk}/stop")
+    assert (answer.status_code, answer["Location"]) == (302, f"/assistant/{talk.pk}#latest")
+    html = page.get(f"/assistant/{talk.pk}").content.decode()
+    assert "You stopped this answer." in html
+    assert "being-written" not in html
+
+
+def test_what_was_stopped_before_its_first_word_can_be_asked_again(page, staff):
+    talk = being_written(staff, text="")
+    assert page.post(f"/assistant/{talk.pk}/stop", headers={"Accept": "application/json"}).status_code == 204
+    assert "Stopped before the first word" in page.get(f"/assistant/{talk.pk}").content.decode()
+
+
+def followed(staff, talk, query="", then=None):
+    async def read():
+        client = AsyncClient()
+        await client.aforce_login(staff)
+        response = await client.get(f"/assistant/{talk.pk}/reply{query}")
+        if response.status_code != 200:
+            return response.status_code
+        parts = []
+        async for part in response.streaming_content:
+            parts.append(part.decode())
+            if "event: delta" in parts[-1] and then:
+                await in_database(then)
+        return "".join(parts)
+
+    return asyncio.run(read())
+
+
+def test_a_reply_is_followed_to_its_end(staff):
+    talk = being_written(staff)
+    replies = Message.objects.filter(author="persona")
+    body = followed(
+        staff, talk, then=lambda: replies.update(state="complete", text="One two", completed_at=NOW)
+    )
+    assert [name for name in re.findall(r"^event: (\w+)$", body, re.MULTILINE)] == [
+        "accepted", "delta", "done",
+    ]  # fmt: skip
+    assert '"text": "One "' in body
+    assert "One two" in body.rpartition("event: done")[2]
+
+
+def test_following_begins_nothing(staff):
+    talk = being_written(staff)
+    Message.objects.filter(author="persona").update(state="failed", error_code="timeout")
+    assert followed(staff, talk) == 204
+    assert "event: done" in followed(staff, talk, "?asked=1")
+    assert Message.objects.get(author="persona").state == "failed"
+
+
+def test_a_colleague_neither_follows_nor_stops(staff):
+    talk, eve = being_written(staff), make_staff("eve")
+    assert followed(eve, talk) == 404
+    assert signed_in(eve).post(f"/assistant/{talk.pk}/stop").status_code == 404
+    assert Client().post(f"/assistant/{talk.pk}/stop").status_code == 404
+    assert signed_in(staff).get(f"/assistant/{talk.pk}/stop").status_code == 405
 
 
 # --- ratings ----------------------------------------------------------------------------------

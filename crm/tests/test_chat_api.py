@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -134,6 +135,16 @@ async def test_a_category_that_staff_gave_stays(caller):
     await in_database(Conversation.objects.update, category="vip")
     await caller.say("How much does it cost?", conversation_id="c1")
     assert (await rows(Conversation))[0].category == "vip"
+
+
+async def test_what_a_person_filed_is_not_filed_anew(caller):
+    """Also under a word that agents use: a category of theirs is only a suggestion."""
+    await caller.say("How much does it cost?", conversation_id="c1")
+    url, key = "/crm/conversations/user123/c1", caller.headers
+    file = partial(caller.client.patch, url, content_type="application/json", headers=key)
+    assert (await file({"category": "general"})).status_code == 200
+    await caller.say("I want a refund", conversation_id="c1")
+    assert (await rows(Conversation))[0].category == "general"
 
 
 async def test_an_agent_that_is_switched_off_is_not_asked(caller):
@@ -321,6 +332,21 @@ async def test_a_session_whose_talk_was_closed_begins_another(caller):
     conversation = (await rows(Conversation))[0]
     await in_database(talk.close, conversation, "archived")
     assert (await caller.say(session_id="s1")).status_code == 200
+
+
+async def test_after_a_reset_a_session_begins_another_talk_and_goes_on_with_it(caller):
+    ada = {"user_id": "ada", "session_id": "s1"}
+    talks = [(await caller.say(**ada, client_message_id="m1")).json()["conversation_id"]]
+    for number in (2, 3):
+        await caller.post("/reset", {"user_id": "ada"})
+        talks += [
+            (await caller.say(**ada, client_message_id=f"m{number}-{said}")).json()["conversation_id"]
+            for said in "ab"
+        ]
+    assert [talks.index(talk) for talk in talks] == [0, 1, 1, 3, 3]
+    again = (await caller.say(**ada, client_message_id="m2-b")).json()
+    assert (again["conversation_id"], again["metadata"]["conversation_length"]) == (talks[1], 4)
+    assert len(await rows(Message)) == 10
 
 
 async def test_a_talk_with_another_persona_keeps_it(caller):

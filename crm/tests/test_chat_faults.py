@@ -260,6 +260,18 @@ async def test_a_stream_ends_with_an_error_when_the_model_fails(caller, server):
     assert frames[-1][1]["success"] is False
 
 
+async def test_a_failure_before_anybody_reads_the_stream_is_told_and_not_tried_again(caller, server):
+    server.behaviour = Behaviour(fault=Fault.STATUS, status=400)
+    body = {"message": REFUND, "user_id": "user123"}
+    response = await caller.post(body=body, Accept="text/event-stream")
+    while not await rows(Message, state="failed"):
+        await asyncio.sleep(0.05)
+    content = b"".join([part async for part in response.streaming_content]).decode()
+    assert "event: error" in content
+    assert "event: delta" not in content
+    assert (await rows(Message, author="persona"))[0].attempts == 1
+
+
 async def test_what_is_wrong_before_the_stream_is_plain_json(caller):
     response = await caller.post(body={"user_id": "u"}, Accept="text/event-stream")
     assert (response.status_code, response["Content-Type"]) == (400, "application/json")

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from crm import contacts, merging
 from crm.merging import Choice
-from crm.models import Contact, ContactMerge
+from crm.models import Contact, ContactMerge, Erasure
 from tests.factories import make_account, make_contact, make_conversation
 
 pytestmark = pytest.mark.django_db
@@ -145,3 +145,24 @@ def test_the_list_costs_the_same_for_one_and_for_many(admin_client):
 
 def test_strangers_are_sent_to_the_login(client):
     assert "/login" in client.get(page(a_pair())).headers["Location"]
+
+
+def test_the_former_contact_leads_to_the_whole_one_and_is_not_changed(admin_client):
+    row = a_pair()
+    merging.merge(row.pk, Choice(row.kept_id), by="nora")
+    url = reverse("admin:crm_contact_change", args=[row.removed_id])
+    shown = admin_client.get(url).content.decode()
+    assert "became part of another" in shown
+    assert reverse("admin:crm_contact_change", args=[row.kept_id]) in shown
+    assert admin_client.post(url, {"name": "Ada", "is_active": "on"}).status_code == 403
+    assert not Contact.objects.get(pk=row.removed_id).is_active
+
+
+def test_erasing_the_former_contact_asks_to_erase_the_whole_one(admin_client):
+    row = a_pair()
+    merging.merge(row.pk, Choice(row.kept_id), by="nora")
+    url = reverse("admin:crm_contact_erase", args=[row.removed_id])
+    answer = admin_client.post(url, follow=True)
+    assert answer.request["PATH_INFO"] == reverse("admin:crm_contact_erase", args=[row.kept_id])
+    assert "Both are erased together" in answer.content.decode()
+    assert not Erasure.objects.exists()

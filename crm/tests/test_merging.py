@@ -324,6 +324,46 @@ def test_an_erasure_reaches_who_became_part_of_the_person():
     assert merging.follow_erasures() == 0
 
 
+@pytest.mark.parametrize(("method", "path"), [("get", ""), ("get", "/timeline"), ("get", "/export")])
+def test_the_api_of_contacts_follows_a_merge(client, method, path):
+    kept, removed = a_whole_person("ada@example.com"), a_whole_person("ada@home.example")
+    merged(kept, removed)
+    asked = getattr(client, method)
+    answers = [
+        asked(f"/api/v1/contacts/{one.pk}{path}", headers=bearer(make_key())).json()["data"]
+        for one in (kept, removed)
+    ]
+    assert answers[0] == answers[1]
+
+
+def test_a_list_of_contacts_holds_nobody_twice(client):
+    kept, removed, erased = make_contact(), make_contact(), make_contact()
+    merged(kept, removed)
+    erasure.run(erasure.request(erased).pk)
+    rows = client.get("/api/v1/contacts", headers=bearer(make_key())).json()["data"]
+    assert [row["id"] for row in rows] == [str(kept.pk)]
+
+
+def test_a_change_under_the_former_id_reaches_the_person(client):
+    kept, removed = make_contact(), make_contact()
+    merged(kept, removed)
+    url = f"/api/v1/contacts/{removed.pk}"
+    client.patch(url, {"role": "Nurse"}, headers=bearer(make_key()), content_type="application/json")
+    assert Contact.objects.get(pk=kept.pk).role == "Nurse"
+
+
+def test_an_erasure_under_the_former_id_reaches_the_whole_person(client, django_capture_on_commit_callbacks):
+    """Of the former contact alone, everything would have stayed with the one they became part of."""
+    kept, removed = a_whole_person("ada@example.com"), a_whole_person("ada@home.example")
+    merged(kept, removed)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = client.post(f"/api/v1/contacts/{removed.pk}/erase", headers=bearer(make_key()))
+    assert answer.status_code == 202
+    merging.follow_erasures()
+    assert set(Contact.objects.values_list("name", "is_active")) == {("", False)}
+    assert not ContactAddress.objects.exists()
+
+
 def test_what_was_on_its_way_follows():
     kept, removed = make_contact(), make_contact()
     row = merged(kept, removed)

@@ -14,8 +14,10 @@ from django.utils import timezone
 from config.api.threads import in_database
 from crm.models import Conversation, MediaFile, Message
 from crm.tests.media_samples import HTML, picture
+from crm.tests.model_server import model_server
 from crm.tests.persona_chatting import make_influencer
 from tests.factories import make_account
+from tests.fakes.openai_server import Behaviour, Fault
 from tests.user_tokens import as_user
 
 pytestmark = [
@@ -195,6 +197,16 @@ async def test_the_same_message_again_is_the_same(alice):
     for _ in range(2):
         await frames(await say(alice, "Hello", client_message_id="one"))
     assert await Message.objects.filter(author="person").acount() == 1
+
+
+async def test_an_answer_that_failed_is_not_begun_again_unasked(alice, baker, settings):
+    """It cost twice, and whoever waited, waited twice."""
+    await in_database(lambda: type(baker).objects.filter(pk=baker.pk).update(provider_chain=["openai"]))
+    with model_server(settings, "") as server:
+        server.behaviour = Behaviour(fault=Fault.STATUS, status=500)
+        told = await frames(await say(alice, "Hello"))
+    assert "could not be written" in told[-1][1]["html"]
+    assert (await Message.objects.aget(reply_to__isnull=False)).attempts == 1
 
 
 async def test_without_a_script_the_page_comes_back_with_the_answer(alice):

@@ -37,6 +37,12 @@ def with_session(token):
     return {"X-Session-Token": token}
 
 
+def test_a_token_sent_as_a_key_is_told_apart(client):
+    _contact, token = begun()
+    answer = client.get("/crm/users", headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, "no API key" in answer.json()["detail"]) == (401, True)
+
+
 def test_a_session_is_begun_by_a_json_body(client, owner):
     contact = make_contact()
     response = post(client, "/sessions/create", {"user_id": str(contact.pk)}, headers=owner)

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from config.api.models import AuditEntry
-from crm import contacts, erasure
+from crm import contacts, erasure, sessions
 from crm.models import Contact, ContactAddress
 from tests.factories import bearer, make_account, make_contact, make_conversation, make_key
 
@@ -282,6 +282,14 @@ def test_a_deactivated_user_comes_back(client, owner):
     assert update(client, owner, contact.pk, is_active=True).json()["data"]["is_active"] is True
 
 
+def test_sessions_do_not_come_back_with_a_user(client, owner):
+    contact = make_contact()
+    _session, token = sessions.begin(contact)
+    for is_active in (False, True):
+        update(client, owner, contact.pk, is_active=is_active)
+    assert sessions.session_for_token(token) is None
+
+
 def test_an_erased_user_is_not_there(client, owner):
     contact = make_contact()
     erasure.run(erasure.request(contact).pk)
@@ -298,6 +306,19 @@ def test_what_is_not_named_stays_and_null_takes_away(client, owner):
     assert AuditEntry.objects.get(action="changed contact").detail == {
         "fields": ["company", "phone", "preferences", "role"]
     }
+
+
+def test_what_was_read_can_be_sent_back(client, owner):
+    """Somebody whom a chat made has no name and no email."""
+    contacts.resolve(make_account(), external_id="user123")
+    read = client.get("/crm/users/user123", headers=owner).json()["data"]
+    assert (read["name"], read["email"]) == ("", None)
+    sent = {**read, "company": "New Corp"}
+    answer = client.put("/crm/update_user/user123", sent, content_type="application/json", headers=owner)
+    assert answer.status_code == 200, answer.json()
+    kept = {name: value for name, value in read.items() if name not in ("updated_at", "stats")}
+    assert answer.json()["data"].items() >= {**kept, "company": "New Corp"}.items()
+    assert AuditEntry.objects.get(action="changed contact").detail == {"fields": ["company"]}
 
 
 def test_a_new_email_replaces_the_old_one_and_is_not_yet_verified(client, owner):

@@ -18,7 +18,14 @@ from unfold.decorators import display
 
 from config.api.errors import ApiError
 from config.api.models import Account
-from knowledge.answering import LONGEST_QUESTION, AnswerEvent, answer, rate
+from knowledge.answering import (
+    LONGEST_QUESTION,
+    PASSAGES,
+    AnswerEvent,
+    answer,
+    rate,
+    sent_to_a_model,
+)
 from knowledge.asking import chosen, may_ask, question_in
 from knowledge.citing import MARK
 from knowledge.models import Collection, Question
@@ -156,7 +163,9 @@ class QuestionAdmin(ModelAdmin):
     # --- What retrieval finds ---
 
     def retrieval(self, request: HttpRequest) -> HttpResponse:
-        """A query, and each passage found with every score: also those too weak to be used."""
+        """A query, and each passage found with every score, also those too weak to be used; and what a model
+        would be sent.
+        """
         _let_in(request)
         accounts = list(Account.objects.order_by("slug")[:MOST_ACCOUNTS])
         slug = request.GET.get("account", "")
@@ -171,8 +180,12 @@ class QuestionAdmin(ModelAdmin):
             found = async_to_sync(passages_for)(
                 query, account=account, collections=context["collections"], limit=20, min_score=0.0
             )
+            used = async_to_sync(passages_for)(
+                query, account=account, collections=context["collections"], limit=PASSAGES
+            )
             context |= {
                 "passages": found,
+                "sent": sent_to_a_model(query, used, account),
                 "terms": question_terms(query),
                 "least": MIN_SCORE,
                 "searched": True,

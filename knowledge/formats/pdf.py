@@ -12,6 +12,10 @@ MOST_PAGES = 3_000
 NEEDS_PASSWORD = "password"  # noqa: S105 (a word of an error message)
 
 
+class DamagedPdf(RefusedFile):
+    """It could not even be opened."""
+
+
 def looks_like_pdf(content: bytes) -> bool:
     # Readers accept a header anywhere in the first 1024 bytes (PDF 32000-1, annex H.3.4.1).
     return b"%PDF-" in content[:1024]
@@ -36,7 +40,7 @@ def _opened(content: bytes) -> pypdfium2.PdfDocument:
     except PdfiumError as error:
         if NEEDS_PASSWORD in str(error).lower():
             raise RefusedFile("This PDF is encrypted. Remove its password and upload it again.") from None
-        raise RefusedFile("This PDF is damaged and cannot be opened.") from None
+        raise DamagedPdf("This PDF is damaged and cannot be opened.") from None
 
 
 def _pages(document: pypdfium2.PdfDocument) -> Iterator[Piece]:

@@ -89,20 +89,19 @@ def read_csv(text: str, delimiter: str) -> Found:
 
 
 def _csv_records(text: str, delimiter: str) -> Iterator[Piece]:
-    rows = (row for row in _rows(text, delimiter) if row)
-    return records_of(rows, {})
+    return records_of(_rows(text, delimiter), {})
 
 
 def records_of(rows: Iterable[Sequence[str]], place: dict[str, Any]) -> Iterator[Piece]:
-    """The rows below a header, numbered as a spreadsheet shows them: the header is row 1."""
+    """The rows below a header, the first that is not empty; numbered as a spreadsheet shows them."""
     names: Sequence[str] = ()
     for number, row in enumerate(rows, start=1):
         if len(row) > MOST_COLUMNS:
             raise RefusedFile(
                 f"Row {number} has {len(row):,} columns; the most that can be read is {MOST_COLUMNS:,}."
             )
-        if number == 1:
-            names = row
+        if not names:
+            names = row if any(map(str.strip, row)) else ()
         else:
             yield record(named_fields(names, row), {**place, "row": number})
 

@@ -59,7 +59,8 @@ def _checked(text: str) -> str:
     strange = len(CONTROL.findall(sample)) + sample.count("\ufffd")
     if strange > 0.02 * len(sample) + 2:
         raise RefusedFile(NOT_TEXT)
-    return CONTROL.sub(" ", text).replace("\r\n", "\n").replace("\r", "\n")
+    # Programs that join files leave a byte order mark in the middle, or two at the beginning.
+    return CONTROL.sub(" ", text).replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)

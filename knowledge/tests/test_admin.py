@@ -10,6 +10,7 @@ from knowledge.admin.questions import parts_of
 from knowledge.models import Document, Question
 from knowledge.tests.shelves import add_text, handbook
 from knowledge.tests.streams import streamed
+from personas.models import Persona
 from tests.factories import make_account, make_collection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -199,6 +200,18 @@ def test_the_retrieval_page_shows_weak_passages_too(staff):
 
     assert "knowledge-weak" in html
     assert "invoic, quantum" in html
+
+
+def test_the_retrieval_page_shows_what_a_model_is_sent(staff):
+    handbook()
+    html = page(staff, "knowledge_retrieval", q="When are invoices paid?")
+    sent = html.partition("What a model is sent")[2]
+    assert "You answer questions about documents" in sent
+    assert "Passages that were retrieved" in sent
+    assert "When are invoices paid?" in sent
+    assert not Persona.objects.filter(slug="librarian").exists()  # looking makes nothing
+    nothing = page(staff, "knowledge_retrieval", q="quantum gravity")
+    assert "Nothing: no passage is good enough" in nothing
 
 
 @pytest.mark.parametrize(("outcome", "text"), [("answered", "q1"), ("unanswered", "q2"), ("failed", "q3")])

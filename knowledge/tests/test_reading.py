@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from knowledge.formats.found import RefusedFile
 from knowledge.reading import read
 from knowledge.reading_process import found_in
 from knowledge.tests import files
@@ -64,6 +65,32 @@ def test_each_row_of_a_table_is_a_record_with_its_keys():
     assert all(piece.is_record for piece in found.pieces)
 
 
+def test_a_text_that_names_a_pdfs_first_bytes_is_text():
+    found = found_in(b"# On PDF\n\nA PDF begins with %PDF-1.7 and ends with %%EOF.\n")
+
+    assert found.mime == "text/markdown"
+
+
+def test_what_begins_as_a_pdf_is_a_damaged_one():
+    with pytest.raises(RefusedFile, match="damaged"):
+        found_in(b"%PDF-1.7 but not really")
+
+
+def test_a_byte_order_mark_too_many_is_in_no_name():
+    found = found_in("\ufeff\ufeffName,City\nAda,London\n".encode())
+
+    assert texts(found) == ["Name: Ada; City: London"]
+
+
+def test_rows_have_the_numbers_that_a_spreadsheet_shows():
+    found = found_in(b"\nName,City\n\nAda,London\n\n\nGrace,New York\n")
+
+    assert [(piece.text, piece.locator) for piece in found.pieces] == [
+        ("Name: Ada; City: London", {"row": 4}),
+        ("Name: Grace; City: New York", {"row": 7}),
+    ]
+
+
 def test_prose_with_commas_is_no_table():
     found = found_in(b"Well, yes, I said so.\nThen, on Monday, she came, and we talked.\nNothing more.\n")
 
@@ -111,6 +138,12 @@ def test_an_excel_row_is_a_record_of_its_sheet():
     assert [(piece.text, piece.locator) for piece in found.pieces] == [
         ("Name: Ada; Age: 36", {"sheet": "People", "row": 2})
     ]
+
+
+def test_empty_rows_above_the_header_of_a_sheet_are_no_header():
+    found = found_in(files.xlsx([[None, None], ["", " "], ["Name", "Age"], [None, None], ["Ada", 36]]))
+
+    assert [(piece.text, piece.locator["row"]) for piece in found.pieces] == [("Name: Ada; Age: 36", 5)]
 
 
 def test_a_date_in_excel_is_a_day_and_empty_columns_are_nothing():

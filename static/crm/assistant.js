@@ -5,7 +5,12 @@ const form = byId("composer");
 if (form) begin();
 
 function begin() {
-  const onAccepted = ({ conversation, address }, turn) => {
+  const beingWritten = document.querySelector(".being-written");
+  beingWritten?.addEventListener("submit", () => say(words.stopped));
+
+  const onAccepted = ({ conversation, address, stop, reply }, turn) => {
+    beingWritten?.remove();
+    Object.assign(form.dataset, { stop, reply });
     form.elements.conversation.value = conversation;
     form.elements.client_message_id.value = newId();
     form.querySelector(".choices-row")?.remove();
@@ -14,7 +19,7 @@ function begin() {
     if (!turn.isRetry) byId("text").value = "";
   };
   const isWorthSending = () => Boolean(byId("text").value.trim());
-  const { log, say, again } = converse(form, { opening: words.choosing, onAccepted, isWorthSending });
+  const { log, say, again, listen } = converse(form, { opening: words.choosing, onAccepted, isWorthSending });
 
   const rate = async (rating, button) => {
     const body = new FormData(rating, button);
@@ -37,6 +42,10 @@ function begin() {
     const note = mark && byId(mark.hash.slice(1));
     if (note) note.closest("details").open = true;
   });
+
+  // What is written meanwhile: when the page is opened, and when somebody comes back to its tab.
+  if (beingWritten) listen(beingWritten.dataset.asked);
+  document.addEventListener("visibilitychange", () => document.hidden || listen());
 
   addEventListener("popstate", () => location.reload());
 }

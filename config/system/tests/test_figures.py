@@ -1,10 +1,12 @@
 """Requests counted per minute, days counted per account, and who is alive."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
+from config import asgi
 from config.api import measures
 from config.system import daily, figures, heartbeats, tasks
 from config.system.models import DailyFigure, Heartbeat, RequestFigure
@@ -30,6 +32,23 @@ def test_requests_of_a_minute_are_one_row():
     figures.write()
     row = RequestFigure.objects.get()
     assert (row.minute, row.requests, row.errors, row.total_milliseconds) == (AT.replace(second=0), 2, 1, 5)
+
+
+def test_probes_are_no_requests():
+    """While an installation starts it asks itself `/ready` many times, and is told 503."""
+
+    async def away(scope, receive, send):
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+
+    async def nobody(_message):
+        pass
+
+    http = asgi.Http()
+    http.plain = away
+    for path in ("/ready", "/live", "/crm/users"):
+        asyncio.run(http({"type": "http", "path": path}, None, nobody))
+    counted = figures.take().values()
+    assert [(minute.requests, minute.errors) for minute in counted] == [(1, 1)]
 
 
 def test_a_second_writing_adds_to_the_row():

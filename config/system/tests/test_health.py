@@ -93,6 +93,13 @@ def test_health_says_which_vendors_are_not_set_up(client, workers, settings):
     assert client.get("/health").json()["services"]["s3_storage"]["error"] == "Not set up."
 
 
+@pytest.mark.parametrize(("key", "is_set_up"), [("", False), ("k", True)])
+def test_a_program_is_told_whether_openai_is_set_up(client, settings, key, is_set_up):
+    openai = {**settings.PROVIDERS["openai"], "API_KEY": key, "BASE_URL": ""}
+    settings.PROVIDERS = {**settings.PROVIDERS, "openai": openai}
+    assert client.get("/").json()["config"]["openai_configured"] is is_set_up
+
+
 def test_health_is_degraded_without_a_worker_and_still_answers_200(client):
     response = client.get("/health")
     assert (response.status_code, response.json()["status"]) == (200, "degraded")

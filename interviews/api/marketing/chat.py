@@ -6,7 +6,7 @@ Plain async: waiting for a model holds no thread and no database connection.
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from django.http import HttpRequest, JsonResponse
@@ -82,13 +82,14 @@ class Received:
     turn: Turn | None
     session_id: str
     message_count: int | None
+    running: replies.Running | None = None
 
 
 @async_endpoint(scope=SCOPE, methods=("POST",))
 async def send(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     asked = await in_database(_asked, json_body(request), caller)
     received = await _kept(_to_interview, asked)
-    end = await ended(received.message.pk)
+    end = await ended(received.message.pk, received.running)
     text = _text_of(end)
     answer = await in_database(_answer, asked, received, text)
     return JsonResponse(answer, headers={"Cache-Control": "no-store"})
@@ -127,8 +128,7 @@ def _asked(body: Mapping[str, Any], caller: Caller) -> Asked:
 async def _kept(store: Callable[[Asked], Received], asked: Asked) -> Received:
     """Stores the message and begins its reply. A caller who leaves stops nothing of it."""
     received = await in_database(store, asked)
-    replies.ensure_reply(received.message.pk, received.turn)
-    return received
+    return replace(received, running=replies.ensure_reply(received.message.pk, received.turn))
 
 
 def _to_interview(asked: Asked) -> Received:
@@ -224,7 +224,7 @@ async def _frames(received: Received) -> AsyncIterator[bytes]:
         yield _counted(received, METADATA)
     end: replies.ReplyEvent | None = None
     sent = ""
-    async with aclosing(cast(Any, events_of(received.message.pk))) as events:
+    async with aclosing(cast(Any, events_of(received.message.pk, received.running))) as events:
         async for event in events:
             words = _new_words(event, sent)
             sent += words
