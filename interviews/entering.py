@@ -12,6 +12,7 @@ from django.utils import translation
 
 from config.api.security import capability_page
 from crm import links
+from interviews.languages import spoken
 from interviews.models import Interview
 
 P = ParamSpec("P")
@@ -60,7 +61,7 @@ def recipient_page(view: PageView[P]) -> Callable[..., HttpResponseBase]:
             interview = entered(request, conversation_id)
         except NoWayIn as refused:
             return no_way_in(request, str(conversation_id), status=refused.status)
-        with translation.override(interview.guide.language):
+        with translation.override(spoken(interview.guide.language)):
             return view(request, interview, *args, **kwargs)
 
     return answer
