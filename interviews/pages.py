@@ -26,10 +26,11 @@ from interviews.page_values import (
     answers_values,
     earlier_messages,
     frame_of_page,
+    note_for,
     status_values,
     talk_values,
 )
-from interviews.starting import MoveRefused
+from interviews.starting import ConsentChanged, MoveRefused
 
 State = Interview.State
 A_YEAR = 31_536_000  # seconds
@@ -129,13 +130,32 @@ def accent_style(request: HttpRequest, colour: str) -> HttpResponse:
 @require_GET
 @recipient_page
 def interview(request: HttpRequest, interview: Interview) -> HttpResponse:
-    values = frame_of_page(request, interview)
+    return page_as_it_is(request, interview)
+
+
+def page_as_it_is(
+    request: HttpRequest,
+    interview: Interview,
+    *,
+    refused: str = "",
+    draft: str = "",
+    draft_key: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """The page of an interview where it stands now.
+
+    A form that was `refused` (the code of a note) comes back with its words: `draft`, of the correction of
+    the question `draft_key` or of the composer.
+    """
+    values = frame_of_page(request, interview) | {"draft": draft, "draft_key": draft_key}
+    if refused:
+        values["note"] = note_for(refused)
     template = _template_of(interview)
     if template == "chat":
         values |= talk_values(interview)
     elif template == "done":
         values |= answers_values(interview)
-    status = 410 if template == "expired" else 200
+    status = 410 if template == "expired" else status
     return render(request, f"interviews/{template}.html", values, status=status)
 
 
@@ -163,7 +183,10 @@ def begin(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
         "user_agent": request.headers.get("User-Agent", "")[:200],
     }
     try:
-        starting.begin(interview.pk, consent_evidence=evidence)
+        agreed_to = request.POST.get("agreed_to", "")
+        starting.begin(interview.pk, consent_evidence=evidence, agreed_to=agreed_to)
+    except ConsentChanged:
+        return HttpResponseRedirect(address_of(interview, note="changed"))
     except MoveRefused:
         return HttpResponseRedirect(address_of(interview, note="refused"))
     return HttpResponseRedirect(address_of(interview))

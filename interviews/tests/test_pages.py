@@ -1,5 +1,6 @@
 """The recipient's pages: who gets in, and what each request may change."""
 
+import re
 from datetime import timedelta
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from django.utils import timezone
 from crm import contacts, talk
 from crm.models import AccessLink, Conversation, Erasure, Message
 from interviews import starting
+from interviews.guides import change_guide
 from interviews.models import Interview
 from interviews.tests.holding import ANSWERS, begin, hold, invite, say
 from tests.factories import make_account, make_contact, make_guide
@@ -119,6 +121,27 @@ def test_begin_keeps_the_consent_and_posted_twice_begins_once(guest):
     assert interview.state == "started"
     assert interview.contact.consents.get().text_version == "1"
     assert Message.objects.filter(conversation=interview.conversation_id).count() == 1
+
+
+def test_nobody_agrees_to_words_they_have_not_read(guest):
+    client, interview = guest
+    mark = re.search(r'name="agreed_to" value="(\w+)"', client.get(page_of(interview)).content.decode())[1]
+    change_guide(interview.guide, consent_text="Your answers are published with your name.")
+    response = client.post(page_of(interview) + "/begin", {"agreed_to": mark}, follow=True)
+    assert b"What you agree to has changed" in response.content
+    assert b"published with your name" in response.content
+    interview.refresh_from_db()
+    assert (interview.state, interview.contact.consents.count()) == ("opened", 0)
+
+
+def test_the_talk_shows_the_words_that_were_agreed_to(guest):
+    client, interview = guest
+    client.post(page_of(interview) + "/begin")
+    agreed_to = interview.guide.consent_text
+    change_guide(interview.guide, consent_text="Your answers are published with your name.")
+    page = client.get(page_of(interview)).content.decode()
+    assert agreed_to in page
+    assert "published with your name" not in page
 
 
 def test_a_form_without_its_csrf_token_is_refused(guest):

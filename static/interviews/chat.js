@@ -193,7 +193,8 @@ class Chat {
 
   askedBy(button) {
     const current = this.form.elements.question_key.value;
-    if (button?.name === "act") return { text: this.words.acts[button.value], act: button.value, key: current };
+    // Which question is before this one, the server knows.
+    if (button?.name === "act") return { text: this.words.acts[button.value], act: button.value, key: button.value === "back" ? "" : current };
     if (button?.name === "choice") return { text: button.value };
     if (button?.name === "pick") return { text: byId("date").value };
     const text = this.box.value.trim();
@@ -439,6 +440,7 @@ class Chat {
     }
     const words = element("div", "words", message.text);
     words.dir = "auto";
+    if (message.author !== "system") words.lang = this.words.language;
     const meta = element("p", "meta", message.author === "person" ? time : `${author} · ${time}`);
     meta.setAttribute("aria-hidden", "true");
     article.append(words, meta);
