@@ -4,6 +4,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
@@ -17,6 +18,7 @@ from config.api.authentication import account_of
 from config.api.envelope import success
 from config.api.errors import NotFoundError
 from config.api.openapi import enveloped
+from crm.contacts import uuid_of
 
 
 class OutboxSerializer(serializers.ModelSerializer):
@@ -64,6 +66,13 @@ class OutboxEmailSerializer(OutboxSerializer):
         return list(self._read(delivery).attachments)
 
 
+def _uuid(text: str) -> UUID:
+    found = uuid_of(text)
+    if found is None:
+        raise serializers.ValidationError({"campaign": "Must be a UUID."})
+    return found
+
+
 def _refuse_unless_open() -> None:
     if not settings.OUTBOX_API:
         raise NotFoundError("page")
@@ -80,13 +89,20 @@ class OutboxList(generics.ListAPIView):
             return Delivery.objects.none()
         _refuse_unless_open()
         rows = Delivery.objects.for_account(account_of(self.request)).in_outbox().defer("rendered")
-        to = self.request.query_params.get("to", "")
-        return rows.filter(to_email=to.strip().lower()) if to else rows
+        query = self.request.query_params
+        if to := query.get("to", ""):
+            rows = rows.filter(to_email=to.strip().lower())
+        if campaign := query.get("campaign", ""):
+            rows = rows.filter(campaign=_uuid(campaign))
+        return rows
 
     @extend_schema(
         operation_id="outbox_list",
         summary="Emails kept in the outbox, newest first",
-        parameters=[OpenApiParameter("to", str, description="Only those to this address.")],
+        parameters=[
+            OpenApiParameter("to", str, description="Only those to this address."),
+            OpenApiParameter("campaign", OpenApiTypes.UUID, description="Only those of this campaign."),
+        ],
     )
     def get(self, request: Request) -> Response:
         return self.list(request)

@@ -34,8 +34,7 @@ def in_module(path):
 def in_template(name):
     nodes = get_template(name).template.nodelist
     for node in nodes.get_nodes_by_type(TranslateNode):
-        if not node.message_context and isinstance(node.filter_expression.var, str):
-            yield node.filter_expression.var
+        yield node.filter_expression.var.literal
     for node in nodes.get_nodes_by_type(BlockTranslateNode):
         yield node.render_token_list(node.singular)[0]
 
