@@ -48,6 +48,7 @@ def frame_of_page(request: HttpRequest, interview: Interview) -> dict[str, Any]:
         "interviewer": persona.name if persona else _("The interviewer"),
         "offline": not speaking.has_model(persona),
         "theme": theme_of(request),
+        "day_format": pgettext("a day, as Django's date filter writes it", "j F Y"),
         "note": note_for(request.GET.get("note", "")),
     }
 
@@ -148,10 +149,12 @@ def earlier_messages(interview: Interview, before: int) -> dict[str, Any]:
 def answers_values(interview: Interview) -> dict[str, Any]:
     ended_at = interview.completed_at or interview.conversation.closed_at
     expires_at = interview.expires_at
-    closing = brief_of(interview).closing
+    ended_early = interview.conversation.close_reason != "completed"
+    closing = "" if ended_early else brief_of(interview).closing
     return {
         "told": told_by(interview),
         "closing": closing,
+        "ended_early": ended_early,
         "closing_thanks": begins_with_thanks(closing),
         "is_fresh": ended_at is None or timezone.now() - ended_at < JUST_ENDED,
         "may_correct": expires_at is None or expires_at > timezone.now(),

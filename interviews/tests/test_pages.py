@@ -324,6 +324,17 @@ def test_the_last_page_thanks_where_the_closing_does_not(client):
     assert "<h1>Thank you</h1>" in client.get(page_of(interview)).content.decode()
 
 
+def test_the_last_page_of_who_stopped_does_not_say_that_it_was_all(client):
+    invitation = invite()
+    interview = starting.begin(invitation.interview.pk, consent_evidence={})
+    say(interview, ANSWERS[0])
+    say(interview, "I'd like to stop")
+    client.get(f"/i/{invitation.token}")
+    page = client.get(page_of(interview)).content.decode()
+    assert "The interview ended before all was asked. What you told us is kept." in page
+    assert "That was all we wanted to ask" not in page
+
+
 def test_while_staff_speak_no_reply_is_announced(guest, django_user_model):
     client, interview = guest
     interview = starting.begin(interview.pk, consent_evidence={})

@@ -181,6 +181,7 @@ class Chat {
     this.closeMenu();
     if (!asked.text) return this.box.focus();
     if (this.replying && !asked.retry) return this.say(this.words.stillWriting, true);
+    if (this.isDoubleClick(asked)) return;
     if (asked.isTyped) this.clearBox();
     const id = newId();
     this.follows = true;
@@ -200,6 +201,13 @@ class Chat {
     const text = this.box.value.trim();
     if (text.length > this.words.longest) return null;
     return { text, isTyped: true };
+  }
+
+  // A reply without a model can be there before the second click of a double click, which would skip another question.
+  isDoubleClick({ act }) {
+    const before = this.pressed;
+    this.pressed = { act, at: performance.now() };
+    return Boolean(act && before?.act === act && this.pressed.at - before.at < 1000);
   }
 
   transmit(sent) {
