@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import translation
+from django.views.decorators.http import require_http_methods
 
 from config.api.security import capability_page
 from crm import links
@@ -49,6 +50,20 @@ def no_way_in(request: HttpRequest, reference: str, *, status: int) -> HttpRespo
         {"reference": reference, "ran_out": status == 410},
         status=status,
     )
+
+
+def form_target(view: PageView[P]) -> Callable[..., HttpResponseBase]:
+    """What a form of a recipient's page is sent to. GET, as of a tab that is restored, leads to the page."""
+    posted = require_http_methods(["POST"])(recipient_page(view))
+
+    @capability_page
+    @wraps(view)
+    def answer(request: HttpRequest, conversation_id: UUID, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method in ("GET", "HEAD"):
+            return redirect("interview-page", conversation_id)
+        return posted(request, conversation_id, *args, **kwargs)
+
+    return answer
 
 
 def recipient_page(view: PageView[P]) -> Callable[..., HttpResponseBase]:

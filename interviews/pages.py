@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from config.api.addresses import client_address, ident_of_address
 from config.api.security import capability_page
@@ -19,7 +19,7 @@ from crm import erasure, links
 from crm.models import AccessLink
 from interviews import accents, fresh_links, sessions, starting
 from interviews.downloads import pdf_response
-from interviews.entering import no_way_in, recipient_page
+from interviews.entering import form_target, no_way_in, recipient_page
 from interviews.models import Interview
 from interviews.page_values import (
     NEWEST,
@@ -45,7 +45,7 @@ def address_of(interview: Interview, *, note: str = "") -> str:
 # --- the way in -----------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 @capability_page
 def open_invitation(request: HttpRequest, token: str) -> HttpResponseBase:
     """Changes the token in the address for a cookie of this one conversation."""
@@ -66,7 +66,7 @@ def open_invitation(request: HttpRequest, token: str) -> HttpResponseBase:
     return response
 
 
-@require_GET
+@require_safe
 @capability_page
 def labelled(request: HttpRequest, label: str) -> HttpResponseBase:
     """The documented address of a chat. The label alone opens nothing: a link in it, or its cookie, does."""
@@ -114,7 +114,7 @@ def fresh_link(request: HttpRequest) -> HttpResponse:
     return render(request, "interviews/fresh_link_sent.html")
 
 
-@require_GET
+@require_safe
 def accent_style(request: HttpRequest, colour: str) -> HttpResponse:
     """Made from the address alone, so browsers may keep it."""
     if not re.fullmatch(r"[0-9a-f]{6}", colour):
@@ -127,7 +127,7 @@ def accent_style(request: HttpRequest, colour: str) -> HttpResponse:
 # --- the page itself ------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 @recipient_page
 def interview(request: HttpRequest, interview: Interview) -> HttpResponse:
     return page_as_it_is(request, interview)
@@ -174,8 +174,7 @@ def is_under_way(interview: Interview) -> bool:
     return interview.state in (State.STARTED, State.ABANDONED) and interview.conversation.is_open
 
 
-@require_POST
-@recipient_page
+@form_target
 def begin(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
     evidence = {
         "page": "landing",
@@ -192,8 +191,7 @@ def begin(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
     return HttpResponseRedirect(address_of(interview))
 
 
-@require_POST
-@recipient_page
+@form_target
 def decline(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
     try:
         starting.decline(interview.pk)
@@ -202,8 +200,7 @@ def decline(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
     return HttpResponseRedirect(address_of(interview))
 
 
-@require_POST
-@recipient_page
+@form_target
 def reopen(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
     """Back into the talk, to correct or add to an answer."""
     try:
@@ -216,7 +213,7 @@ def reopen(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
 # --- what was said, and what is left of it --------------------------------------------------
 
 
-@require_GET
+@require_safe
 @recipient_page
 def messages(request: HttpRequest, interview: Interview) -> JsonResponse:
     before = request.GET.get("before", "")
@@ -226,13 +223,13 @@ def messages(request: HttpRequest, interview: Interview) -> JsonResponse:
     return JsonResponse(earlier_messages(interview, int(before or NEWEST)))
 
 
-@require_GET
+@require_safe
 @recipient_page
 def status(request: HttpRequest, interview: Interview) -> JsonResponse:
     return JsonResponse(status_values(interview))
 
 
-@require_GET
+@require_safe
 @recipient_page
 def transcript(request: HttpRequest, interview: Interview) -> HttpResponseBase:
     response = pdf_response(interview)
@@ -256,7 +253,7 @@ def delete(request: HttpRequest, interview: Interview) -> HttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 @capability_page
 def deleted(request: HttpRequest) -> HttpResponse:
     return render(request, "interviews/deleted.html")

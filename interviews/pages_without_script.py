@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import translation
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from config.api.security import capability_page
 from config.api.threads import in_database
@@ -60,9 +60,11 @@ class Asked:
         )
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @capability_page
 async def send(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
+    if request.method != "POST":
+        return _back(conversation_id, note="")  # as a browser restores a tab
     try:
         interview = await in_database(entered, request, conversation_id)
     except NoWayIn as refused:

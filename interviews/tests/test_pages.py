@@ -69,6 +69,12 @@ def test_opening_a_link_is_a_hint_and_starts_nothing(guest):
     assert Message.objects.count() == 0
 
 
+def test_a_head_request_is_answered_and_starts_nothing(client):
+    invitation = invite()
+    assert client.head(f"/i/{invitation.token}", follow=True).status_code == 200
+    assert Message.objects.count() == 0
+
+
 @pytest.mark.parametrize("path", ["", "/messages", "/status", "/transcript.pdf", "/delete"])
 def test_a_stranger_gets_404(client, path):
     interview = hold()

@@ -146,9 +146,13 @@ async def test_a_stranger_gets_404_and_stores_nothing():
     assert len(await said(interview)) == 1
 
 
-async def test_a_get_stores_nothing():
-    client, page, _interview = await at_the_page()
-    assert (await client.get(f"{page}/send")).status_code == 405
+@pytest.mark.parametrize("target", ["send", "begin", "decline", "reopen", "call"])
+async def test_a_tab_that_is_restored_at_the_target_of_a_form_is_the_page_again(target):
+    client, page, interview = await at_the_page()
+    response = await client.get(f"{page}/{target}")
+    assert (response.status_code, response["Location"].partition("#")[0]) == (302, page)
+    assert (await client.put(f"{page}/{target}")).status_code == 405
+    assert len(await said(interview)) == 1
 
 
 async def test_a_correction_after_the_end_is_taken_and_ends_again():
