@@ -12,6 +12,11 @@ def _translated() -> frozenset[str]:
     return frozenset([settings.LANGUAGE_CODE, *found])
 
 
+def named(language: str) -> str:
+    """The same for what an address or a form names, which may be anything."""
+    return spoken(language) if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+
+
 def spoken(language: str) -> str:
     """The guide's own language where our pages speak it, else English, which their words then are in.
 

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -19,7 +19,8 @@ from crm import erasure, links
 from crm.models import AccessLink
 from interviews import accents, fresh_links, sessions, starting
 from interviews.downloads import pdf_response
-from interviews.entering import form_target, no_way_in, recipient_page
+from interviews.entering import form_target, language_of, no_way_in, recipient_page
+from interviews.languages import named
 from interviews.models import Interview
 from interviews.page_values import (
     NEWEST,
@@ -53,7 +54,7 @@ def open_invitation(request: HttpRequest, token: str) -> HttpResponseBase:
     if link is None or link.conversation_id is None:
         return no_way_in(request, token, status=404)
     if not links.is_in_force(link):
-        return no_way_in(request, token, status=410)
+        return no_way_in(request, token, status=410, language=language_of(link.conversation_id))
     links.open_link(token, AccessLink.Purpose.CONVERSATION)
     interview_id = (
         Interview.objects.filter(conversation_id=link.conversation_id).values_list("pk", flat=True).first()
@@ -76,7 +77,7 @@ def labelled(request: HttpRequest, label: str) -> HttpResponseBase:
     if link is None or interview is None:
         return no_way_in(request, label, status=404)
     if not links.is_in_force(link):
-        return no_way_in(request, label, status=410)
+        return no_way_in(request, label, status=410, language=language_of(link.conversation_id))
     links.open_link(token, AccessLink.Purpose.CONVERSATION)
     starting.mark_opened(interview.pk)
     response = redirect("interview-page", link.conversation_id)
@@ -104,14 +105,14 @@ def fresh_link(request: HttpRequest) -> HttpResponse:
     allowance = take(
         ident_of_address(client_address(request)), bucket="fresh-link", **FRESH_LINKS_PER_ADDRESS
     )
-    if not allowance.allowed:
-        response = render(
-            request, "interviews/asked_too_often.html", status=503 if allowance.is_away else 429
-        )
-        response.headers["Retry-After"] = str(allowance.retry_after)
-        return response
-    fresh_links.email_fresh_link(request.POST.get("reference", ""))
-    return render(request, "interviews/fresh_link_sent.html")
+    with translation.override(named(request.POST.get("language", ""))):
+        if not allowance.allowed:
+            status = 503 if allowance.is_away else 429
+            response = render(request, "interviews/asked_too_often.html", status=status)
+            response.headers["Retry-After"] = str(allowance.retry_after)
+            return response
+        fresh_links.email_fresh_link(request.POST.get("reference", ""))
+        return render(request, "interviews/fresh_link_sent.html")
 
 
 @require_safe
@@ -248,7 +249,7 @@ def delete(request: HttpRequest, interview: Interview) -> HttpResponse:
     erasure.request(interview.contact, conversation=interview.conversation, requested_by="the person")
     rows = AccessLink.objects.in_force().filter(conversation_id=interview.conversation_id)
     rows.update(revoked_at=timezone.now())
-    response = redirect("answers-deleted")
+    response = redirect(f"{reverse('answers-deleted')}?language={get_language()}")
     response.delete_cookie(links.COOKIE, path=address_of(interview), samesite="Lax")
     return response
 
@@ -256,4 +257,5 @@ def delete(request: HttpRequest, interview: Interview) -> HttpResponse:
 @require_safe
 @capability_page
 def deleted(request: HttpRequest) -> HttpResponse:
-    return render(request, "interviews/deleted.html")
+    with translation.override(named(request.GET.get("language", ""))):
+        return render(request, "interviews/deleted.html")

@@ -68,7 +68,7 @@ async def send(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
     try:
         interview = await in_database(entered, request, conversation_id)
     except NoWayIn as refused:
-        return await in_database(_refused, request, conversation_id, refused.status)
+        return await in_database(_refused, request, conversation_id, refused)
     allowance = await atake(f"talk:{conversation_id}", bucket="form", **PER_TALK)
     with translation.override(spoken(interview.guide.language)):
         asked = Asked.from_form(request.POST)
@@ -81,8 +81,8 @@ async def send(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
         return _back(conversation_id, note=await _note_of_reply(message_id))
 
 
-def _refused(request: HttpRequest, conversation_id: UUID, status: int) -> HttpResponse:
-    return no_way_in(request, str(conversation_id), status=status)
+def _refused(request: HttpRequest, conversation_id: UUID, refused: NoWayIn) -> HttpResponse:
+    return no_way_in(request, str(conversation_id), status=refused.status, language=refused.language)
 
 
 def _not_taken(request: HttpRequest, interview: Interview, asked: Asked, why: str) -> HttpResponse:

@@ -9,10 +9,11 @@ import pytest
 from django.conf import settings
 from django.template.loader import get_template
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
+from django.utils import timezone
 
 from crm import talk
-from crm.models import Message
-from interviews.languages import spoken
+from crm.models import AccessLink, Message
+from interviews.languages import named, spoken
 from interviews.tests.holding import begin, hold, invite
 from tests.factories import make_guide
 
@@ -103,6 +104,25 @@ def test_the_first_page_speaks_the_language_of_its_guide(client, language, attri
     assert f"<html {attributes}" in page
     assert words in page
     assert f'lang="{language}">We want to learn how people work' in page
+
+
+@pytest.mark.django_db
+def test_the_pages_around_an_interview_speak_its_language_too(client):
+    invitation = invite(make_guide(language="de"))
+    client.get(f"/i/{invitation.token}")
+    AccessLink.objects.update(expires_at=timezone.now())
+    for page in (f"/i/{invitation.token}", f"/chat/{invitation.interview.conversation_id}"):
+        shown = client.get(page).content.decode()
+        assert "Dieser Link ist abgelaufen" in shown
+        assert 'name="language" value="de"' in shown
+    sent = client.post("/i/fresh", {"reference": "", "language": "de"}).content.decode()
+    assert "Sehen Sie in Ihr Postfach" in sent
+    assert "Ihre Antworten sind gelöscht" in client.get("/i/deleted?language=de").content.decode()
+
+
+@pytest.mark.parametrize("language", ["", "xx", "../../de", "de'><b>", "ar"])
+def test_what_names_no_language_of_ours_is_english(language):
+    assert named(language) == "en"
 
 
 @pytest.mark.django_db

@@ -209,7 +209,7 @@ def test_deleting_asks_first_and_then_ends_the_link(client):
     assert b"Delete your answers?" in client.get(page_of(interview) + "/delete").content
     assert Erasure.objects.count() == 0
     response = client.post(page_of(interview) + "/delete")
-    assert response["Location"] == reverse("answers-deleted")
+    assert response["Location"] == f"{reverse('answers-deleted')}?language=en"
     assert Erasure.objects.get().conversation_id_only == interview.conversation_id
     assert client.get(page_of(interview)).status_code == 404
 
