@@ -45,10 +45,8 @@ def entered(request: HttpRequest, conversation_id: UUID) -> Interview:
 
 def language_of(conversation_id: UUID | None) -> str:
     """In which the holder of a link is spoken to, in force or not."""
-    guides = Interview.objects.filter(conversation_id=conversation_id).values_list(
-        "guide__language", flat=True
-    )
-    return spoken(guides.first() or settings.LANGUAGE_CODE)
+    rows = Interview.objects.filter(conversation__in=[conversation_id])
+    return spoken(rows.values_list("guide__language", flat=True).first() or settings.LANGUAGE_CODE)
 
 
 def no_way_in(
