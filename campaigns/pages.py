@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -9,6 +10,7 @@ from campaigns import unsubscribing
 from config.api.security import capability_page
 from crm import links
 from crm.models import AccessLink
+from interviews.languages import spoken
 
 ONE_CLICK = "One-Click"
 
@@ -21,6 +23,11 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     link = links.find(token, AccessLink.Purpose.UNSUBSCRIBE)
     if link is None or not links.is_in_force(link):
         return render(request, "campaigns/unsubscribe.html", {"state": "gone"}, status=404)
+    with translation.override(spoken(link.contact.language or link.account.language)):
+        return _answer(request, link)
+
+
+def _answer(request: HttpRequest, link: AccessLink) -> HttpResponse:
     if request.method != "POST":
         return _page(request, link, "done" if unsubscribing.is_unsubscribed(link) else "ask")
     if request.POST.get("List-Unsubscribe") == ONE_CLICK:

@@ -25,6 +25,7 @@ from config.api.zones import first_zone
 from crm.channels import Content
 from crm.contacts import with_ascii_domain
 from crm.models import Contact
+from personas import speaking
 
 SUBJECT_LIMIT = 250
 URL = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
@@ -121,6 +122,7 @@ def skeleton_with(campaign: Campaign, words: Words) -> Skeleton:
         language=guide.language,
         about={"interviewer": guide.persona.name, "goal": guide.goal, "minutes": str(guide.minutes)},
         button_label=label,
+        by_model=speaking.has_model(guide.persona),
     )
     return replace(laid_out, tracks_opens=campaign.track_opens, tracks_clicks=campaign.track_clicks)
 
@@ -152,8 +154,10 @@ def lay_out(
     raw_html: Mapping[str, str] | None = None,
     button_label: str = "",
     is_invitation: bool = True,
+    by_model: bool = False,
 ) -> Skeleton:
     """The layout around the words. Everything personal stays a placeholder, filled by `fill`.
+    `by_model`: the interviewer's words come from an AI model, and the email says so.
 
     What is the same for everybody (`about`, the account's own lines) goes through placeholders too, so
     that braces in a goal or an address are only text.
@@ -162,7 +166,8 @@ def lay_out(
     known |= {"organisation": account.name, "button_label": button_label}
     marks = {name: _mark(name) for name in placeholders.KNOWN} | {n: _mark(n) for n, v in known.items() if v}
     with translation.override(language):
-        context = {**marks, **_look(language, account), "is_invitation": is_invitation}
+        kinds = {"is_invitation": is_invitation, "by_model": by_model}
+        context = {**marks, **_look(language, account), **kinds}
         html, text = _html(words, context), _text(words, context)
     escaped = {name: str(escape(value)).replace("\n", "<br>") for name, value in known.items()}
     escaped |= raw_html or {}

@@ -104,7 +104,10 @@ class _Turn:
         return self._asking(self.brief.questions[0], before=welcome, act=Act.GREET)
 
     def close(self, reason: str) -> TurnPlan:
-        closing = self.brief.closing or self._words("closing" if reason == "completed" else "goodbye")
+        # The guide's last words are for talks that got to their end: "That was all" is untrue of others.
+        closing = self._words("goodbye")
+        if reason == "completed":
+            closing = self.brief.closing or self._words("closing")
         before = {"stopped": self._words("stopped"), "limit": self._words("limit")}.get(reason, "")
         say = _joined(before, closing)
         return TurnPlan(

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from config.api.prepared import PreparedRows, given
-from crm import frames, turns
+from crm import frames, talk, turns
 from crm.authentication import Authority, LinkEnded, authority_for
 from crm.models import Conversation, Message
 from crm.turns import Turn
@@ -24,6 +24,7 @@ class Admission:
     authority: Authority
     hello: dict[str, Any]
     closed: str
+    language: str  # in which the page is told what went wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ def admit(scope: Mapping[str, Any], conversation_id: UUID) -> Admission | None:
     if authority is None:
         return None
     conversation = _conversation(conversation_id)
-    return None if conversation is None else Admission(authority, _hello(conversation), _closed(conversation))
+    if conversation is None:
+        return None
+    return Admission(authority, _hello(conversation), _closed(conversation), talk.language_of(conversation))
 
 
 _talk = PreparedRows(

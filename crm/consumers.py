@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from config.api.threads import in_database
@@ -90,6 +91,7 @@ class ChatConsumer:
             await self._close(STRANGER)
             return False
         self.authority = admission.authority
+        translation.activate(admission.language)  # of this connection's own context, and its tasks'
         await self._tell(admission.hello)
         return True
 
@@ -128,7 +130,8 @@ class ChatConsumer:
 
     async def _handled(self, frame: Frame) -> None:
         client_id = frame.get("client_message_id")
-        again = {"client_message_id": client_id} if isinstance(client_id, str) else {}
+        is_known = isinstance(client_id, str) and client_id.isprintable()
+        again = {"client_message_id": client_id} if is_known else {}
         try:
             await getattr(self, f"_on_{frame['type']}")(frame)
         except NoAuthority:

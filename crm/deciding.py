@@ -110,7 +110,9 @@ def _by_button(turn: Turn, by_rule: Recognition) -> Recognition:
     """A button says what is meant; the question may be left to us."""
     message, brief = turn.message, turn.brief
     key = message.question_key
-    if not key and message.act in ("back", "correct"):
+    if not key and message.act == by_rule.act:
+        key = by_rule.question_key
+    elif not key and message.act in ("back", "correct"):
         key = named_question(message.text.lower(), brief)
         if not key and message.act == "back":
             key = previous_key(brief, briefs.stand(brief, turn.said[:-1]).current)

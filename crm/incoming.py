@@ -32,6 +32,9 @@ def text_of(frame: dict[str, Any], name: str, *, required: bool = False, longest
     value = frame.get(name)
     if value is None and not required:
         return ""
+    if isinstance(value, str):
+        # JSON can name halves of characters, which cannot be sent back, and NUL, which cannot be stored.
+        value = value.encode("utf-8", "ignore").decode().replace("\x00", "")
     if not isinstance(value, str) or len(value) > longest or (required and not value.strip()):
         raise BadField(f"`{name}` is a text of at most {longest} characters.")
     return value

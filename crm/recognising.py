@@ -325,12 +325,18 @@ def chosen(text: str, question: BriefQuestion) -> str:
     exact = [choice for choice in question.choices if folded(choice) == words]
     if exact:
         return exact[0]
+    out_of = _OUT_OF.findall(words) if question.kind == "scale" else []
+    if out_of:  # "4 out of 5" names the 4; "4 out of 10" is on another scale
+        last = folded(question.choices[-1]) if question.choices else ""
+        named = [c for c in question.choices if (folded(c), last) == out_of[0]]
+        return named[0] if named and len(out_of) == 1 and len(words.split()) <= LONGEST_COMMAND else ""
     inside = [
         c for c in question.choices if folded(c) and re.search(rf"(?<!\w){re.escape(folded(c))}(?!\w)", words)
     ]
     return inside[0] if len(inside) == 1 and len(words.split()) <= LONGEST_COMMAND else ""
 
 
+_OUT_OF = re.compile(r"(?<![\w.,])(\d+) ?(?:/|out of|of|von|na|z) ?(\d+)(?!\w)")
 _CONTENT = re.compile(
     r":\s*(\S.*)|\bI (?:meant?(?: to say)?|should have said|wanted to say)\s+(\S.*)", re.I | re.S
 )

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from config.api.prepared import PreparedInsert, PreparedUpdate, PreparedValues, given
@@ -324,6 +325,11 @@ def reopen(conversation: Conversation) -> bool:
     return moved > 0
 
 
+def language_of(conversation: Conversation) -> str:
+    """What the person reads: not the language of the staff, or the program, that acts in the talk."""
+    return str(conversation.brief.get("language") or settings.LANGUAGE_CODE)
+
+
 def take_over(conversation: Conversation, staff: Any) -> bool:
     """A member of staff speaks from now on; the persona is silent, and the person is told."""
     with transaction.atomic():
@@ -333,12 +339,9 @@ def take_over(conversation: Conversation, staff: Any) -> bool:
         if not rows.update(taken_over_by=staff):
             return False
         conversation.taken_over_by = staff
-        say(
-            conversation,
-            _("A member of our team has joined and answers from now on."),
-            author=Message.Author.SYSTEM,
-            act=TAKEN_OVER,
-        )
+        with translation.override(language_of(conversation)):
+            words = _("A member of our team has joined and answers from now on.")
+        say(conversation, words, author=Message.Author.SYSTEM, act=TAKEN_OVER)
     return True
 
 
@@ -349,9 +352,10 @@ def hand_back(conversation: Conversation) -> bool:
         if not rows.update(taken_over_by=None):
             return False
         conversation.taken_over_by = None
-        words = _("The automatic interviewer continues from here.")
-        if speaking.has_model(conversation.persona):
-            words = _("The AI interviewer continues from here.")
+        with translation.override(language_of(conversation)):
+            words = _("The automatic interviewer continues from here.")
+            if speaking.has_model(conversation.persona):
+                words = _("The AI interviewer continues from here.")
         say(conversation, words, author=Message.Author.SYSTEM, act=HANDED_BACK)
     return True
 

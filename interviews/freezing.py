@@ -4,8 +4,14 @@ import random
 from datetime import datetime
 from typing import Any
 
+from config.api.models import digest
 from crm.briefs import Brief, BriefQuestion, Limits
 from interviews.models import Guide, Question
+
+
+def consent_mark(guide: Guide) -> str:
+    """Tells one wording of the consent from another: it goes with the form that a person agrees by."""
+    return digest(f"{guide.consent_version}\n{guide.consent_text}")[:16]
 
 
 def frozen_guide(guide: Guide, *, seed: str, at: datetime) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from crm.models import AccessLink
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 from interviews import starting
+from interviews.languages import spoken
 from interviews.models import Interview
 
 LONGEST_REFERENCE = 400
@@ -29,7 +30,7 @@ def email_fresh_link(reference: str) -> bool:
     if not take(f"person:{interview.contact_id}", bucket="fresh-link", **PER_PERSON).allowed:
         return False
     key = f"fresh-link:{interview.pk}:{timezone.now():%Y%m%d%H%M}"
-    with translation.override(interview.guide.language):
+    with translation.override(spoken(interview.guide.language)):
         channel("email").send(
             interview.contact,
             purpose=Purpose.TRANSACTIONAL,

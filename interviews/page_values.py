@@ -14,6 +14,7 @@ from crm import frames
 from crm.models import Message
 from crm.phone_talks import OFF_PHONE, ON_PHONE, phone_talks
 from crm.wording import begins_with_thanks
+from interviews.freezing import consent_mark
 from interviews.models import Interview
 from interviews.progress import brief_of, progress_of, told_by
 from personas import speaking
@@ -39,12 +40,15 @@ def frame_of_page(request: HttpRequest, interview: Interview) -> dict[str, Any]:
         "interview": interview,
         "conversation_id": str(interview.conversation_id),
         "guide": interview.guide,
+        "consent_text": interview.frozen_guide.get("consent_text") or interview.guide.consent_text,
+        "consent_mark": consent_mark(interview.guide),
         "organisation": interview.account.name,
         "privacy_contact": interview.account.privacy_contact,
         "accent": interview.account.accent.removeprefix("#").lower(),
         "interviewer": persona.name if persona else _("The interviewer"),
         "offline": not speaking.has_model(persona),
         "theme": theme_of(request),
+        "day_format": pgettext("a day, as Django's date filter writes it", "j F Y"),
         "note": note_for(request.GET.get("note", "")),
     }
 
@@ -59,6 +63,7 @@ def note_for(code: str) -> str:
         "fast": _("That was very fast. Please wait a few seconds and send again."),
         "failed": _("The answer could not be written. Your message is kept; please try again."),
         "refused": _("This is not possible any more."),
+        "changed": _("What you agree to has changed since you opened this page. Please read it again."),
         **_phone_notes(),
     }
     return notes.get(code, "")
@@ -144,10 +149,12 @@ def earlier_messages(interview: Interview, before: int) -> dict[str, Any]:
 def answers_values(interview: Interview) -> dict[str, Any]:
     ended_at = interview.completed_at or interview.conversation.closed_at
     expires_at = interview.expires_at
-    closing = brief_of(interview).closing
+    ended_early = interview.conversation.close_reason != "completed"
+    closing = "" if ended_early else brief_of(interview).closing
     return {
         "told": told_by(interview),
         "closing": closing,
+        "ended_early": ended_early,
         "closing_thanks": begins_with_thanks(closing),
         "is_fresh": ended_at is None or timezone.now() - ended_at < JUST_ENDED,
         "may_correct": expires_at is None or expires_at > timezone.now(),
@@ -185,6 +192,7 @@ def act_words() -> dict[str, str]:
         "skip": _("Please skip this question."),
         "refuse": _("I'd rather not say."),
         "repeat": _("Please ask me again."),
+        "back": _("Please go back."),
         "stop": _("I'd like to stop here."),
     }
 

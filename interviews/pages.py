@@ -8,9 +8,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import get_language
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from config.api.addresses import client_address, ident_of_address
 from config.api.security import capability_page
@@ -19,17 +19,19 @@ from crm import erasure, links
 from crm.models import AccessLink
 from interviews import accents, fresh_links, sessions, starting
 from interviews.downloads import pdf_response
-from interviews.entering import no_way_in, recipient_page
+from interviews.entering import form_target, language_of, no_way_in, recipient_page
+from interviews.languages import named
 from interviews.models import Interview
 from interviews.page_values import (
     NEWEST,
     answers_values,
     earlier_messages,
     frame_of_page,
+    note_for,
     status_values,
     talk_values,
 )
-from interviews.starting import MoveRefused
+from interviews.starting import ConsentChanged, MoveRefused
 
 State = Interview.State
 A_YEAR = 31_536_000  # seconds
@@ -44,7 +46,7 @@ def address_of(interview: Interview, *, note: str = "") -> str:
 # --- the way in -----------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 @capability_page
 def open_invitation(request: HttpRequest, token: str) -> HttpResponseBase:
     """Changes the token in the address for a cookie of this one conversation."""
@@ -52,7 +54,7 @@ def open_invitation(request: HttpRequest, token: str) -> HttpResponseBase:
     if link is None or link.conversation_id is None:
         return no_way_in(request, token, status=404)
     if not links.is_in_force(link):
-        return no_way_in(request, token, status=410)
+        return no_way_in(request, token, status=410, language=language_of(link.conversation_id))
     links.open_link(token, AccessLink.Purpose.CONVERSATION)
     interview_id = (
         Interview.objects.filter(conversation_id=link.conversation_id).values_list("pk", flat=True).first()
@@ -65,7 +67,7 @@ def open_invitation(request: HttpRequest, token: str) -> HttpResponseBase:
     return response
 
 
-@require_GET
+@require_safe
 @capability_page
 def labelled(request: HttpRequest, label: str) -> HttpResponseBase:
     """The documented address of a chat. The label alone opens nothing: a link in it, or its cookie, does."""
@@ -75,7 +77,7 @@ def labelled(request: HttpRequest, label: str) -> HttpResponseBase:
     if link is None or interview is None:
         return no_way_in(request, label, status=404)
     if not links.is_in_force(link):
-        return no_way_in(request, label, status=410)
+        return no_way_in(request, label, status=410, language=language_of(link.conversation_id))
     links.open_link(token, AccessLink.Purpose.CONVERSATION)
     starting.mark_opened(interview.pk)
     response = redirect("interview-page", link.conversation_id)
@@ -103,17 +105,17 @@ def fresh_link(request: HttpRequest) -> HttpResponse:
     allowance = take(
         ident_of_address(client_address(request)), bucket="fresh-link", **FRESH_LINKS_PER_ADDRESS
     )
-    if not allowance.allowed:
-        response = render(
-            request, "interviews/asked_too_often.html", status=503 if allowance.is_away else 429
-        )
-        response.headers["Retry-After"] = str(allowance.retry_after)
-        return response
-    fresh_links.email_fresh_link(request.POST.get("reference", ""))
-    return render(request, "interviews/fresh_link_sent.html")
+    with translation.override(named(request.POST.get("language", ""))):
+        if not allowance.allowed:
+            status = 503 if allowance.is_away else 429
+            response = render(request, "interviews/asked_too_often.html", status=status)
+            response.headers["Retry-After"] = str(allowance.retry_after)
+            return response
+        fresh_links.email_fresh_link(request.POST.get("reference", ""))
+        return render(request, "interviews/fresh_link_sent.html")
 
 
-@require_GET
+@require_safe
 def accent_style(request: HttpRequest, colour: str) -> HttpResponse:
     """Made from the address alone, so browsers may keep it."""
     if not re.fullmatch(r"[0-9a-f]{6}", colour):
@@ -126,16 +128,35 @@ def accent_style(request: HttpRequest, colour: str) -> HttpResponse:
 # --- the page itself ------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 @recipient_page
 def interview(request: HttpRequest, interview: Interview) -> HttpResponse:
-    values = frame_of_page(request, interview)
+    return page_as_it_is(request, interview)
+
+
+def page_as_it_is(
+    request: HttpRequest,
+    interview: Interview,
+    *,
+    refused: str = "",
+    draft: str = "",
+    draft_key: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """The page of an interview where it stands now.
+
+    A form that was `refused` (the code of a note) comes back with its words: `draft`, of the correction of
+    the question `draft_key` or of the composer.
+    """
+    values = frame_of_page(request, interview) | {"draft": draft, "draft_key": draft_key}
+    if refused:
+        values["note"] = note_for(refused)
     template = _template_of(interview)
     if template == "chat":
         values |= talk_values(interview)
     elif template == "done":
         values |= answers_values(interview)
-    status = 410 if template == "expired" else 200
+    status = 410 if template == "expired" else status
     return render(request, f"interviews/{template}.html", values, status=status)
 
 
@@ -154,8 +175,7 @@ def is_under_way(interview: Interview) -> bool:
     return interview.state in (State.STARTED, State.ABANDONED) and interview.conversation.is_open
 
 
-@require_POST
-@recipient_page
+@form_target
 def begin(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
     evidence = {
         "page": "landing",
@@ -163,14 +183,16 @@ def begin(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
         "user_agent": request.headers.get("User-Agent", "")[:200],
     }
     try:
-        starting.begin(interview.pk, consent_evidence=evidence)
+        agreed_to = request.POST.get("agreed_to", "")
+        starting.begin(interview.pk, consent_evidence=evidence, agreed_to=agreed_to)
+    except ConsentChanged:
+        return HttpResponseRedirect(address_of(interview, note="changed"))
     except MoveRefused:
         return HttpResponseRedirect(address_of(interview, note="refused"))
     return HttpResponseRedirect(address_of(interview))
 
 
-@require_POST
-@recipient_page
+@form_target
 def decline(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
     try:
         starting.decline(interview.pk)
@@ -179,8 +201,7 @@ def decline(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
     return HttpResponseRedirect(address_of(interview))
 
 
-@require_POST
-@recipient_page
+@form_target
 def reopen(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
     """Back into the talk, to correct or add to an answer."""
     try:
@@ -193,7 +214,7 @@ def reopen(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
 # --- what was said, and what is left of it --------------------------------------------------
 
 
-@require_GET
+@require_safe
 @recipient_page
 def messages(request: HttpRequest, interview: Interview) -> JsonResponse:
     before = request.GET.get("before", "")
@@ -203,13 +224,13 @@ def messages(request: HttpRequest, interview: Interview) -> JsonResponse:
     return JsonResponse(earlier_messages(interview, int(before or NEWEST)))
 
 
-@require_GET
+@require_safe
 @recipient_page
 def status(request: HttpRequest, interview: Interview) -> JsonResponse:
     return JsonResponse(status_values(interview))
 
 
-@require_GET
+@require_safe
 @recipient_page
 def transcript(request: HttpRequest, interview: Interview) -> HttpResponseBase:
     response = pdf_response(interview)
@@ -228,12 +249,13 @@ def delete(request: HttpRequest, interview: Interview) -> HttpResponse:
     erasure.request(interview.contact, conversation=interview.conversation, requested_by="the person")
     rows = AccessLink.objects.in_force().filter(conversation_id=interview.conversation_id)
     rows.update(revoked_at=timezone.now())
-    response = redirect("answers-deleted")
+    response = redirect(f"{reverse('answers-deleted')}?language={get_language()}")
     response.delete_cookie(links.COOKIE, path=address_of(interview), samesite="Lax")
     return response
 
 
-@require_GET
+@require_safe
 @capability_page
 def deleted(request: HttpRequest) -> HttpResponse:
-    return render(request, "interviews/deleted.html")
+    with translation.override(named(request.GET.get("language", ""))):
+        return render(request, "interviews/deleted.html")

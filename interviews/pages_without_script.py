@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import translation
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from config.api.security import capability_page
 from config.api.threads import in_database
@@ -20,11 +20,15 @@ from crm import replies, talk
 from crm.models import Message
 from interviews import starting
 from interviews.entering import NoWayIn, entered, no_way_in
+from interviews.languages import spoken
 from interviews.models import Interview
 from interviews.page_values import act_words
+from interviews.pages import page_as_it_is
 
 REPLY_PATIENCE = 25  # seconds; then the page shows that the reply is being written
 PER_TALK = {"per_second": 10, "per_minute": 40}
+# By the code of the note that says why a form was not taken.
+STATUSES = {"empty": 400, "long": 400, "fast": 429, "busy": 409, "ended": 409, "refused": 409}
 
 
 class NotTakenError(Exception):
@@ -46,35 +50,50 @@ class Asked:
         act, retry = form.get("act", ""), form.get("retry", "")
         chosen = form.get("choice", "") or (form.get("date", "") if form.get("pick") else "")
         return cls(
-            text=chosen or form.get("text", ""),
+            # Browsers send two characters for the one that a line ends with in the box.
+            text=chosen or form.get("text", "").replace("\r\n", "\n"),
             act="" if chosen or act not in {*act_words(), "correct"} else act,
-            question_key=form.get("question_key", "") if act else "",
+            # Which question is before the one that was asked, the talk knows.
+            question_key=form.get("question_key", "") if act not in ("", "back") else "",
             client_message_id=form.get("client_message_id", ""),
             retry=int(retry) if retry.isascii() and retry.isdigit() and len(retry) < 10 else None,
         )
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @capability_page
 async def send(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
+    if request.method != "POST":
+        return _back(conversation_id, note="")  # as a browser restores a tab
     try:
         interview = await in_database(entered, request, conversation_id)
     except NoWayIn as refused:
-        return await in_database(_refused, request, conversation_id, refused.status)
+        return await in_database(_refused, request, conversation_id, refused)
     allowance = await atake(f"talk:{conversation_id}", bucket="form", **PER_TALK)
-    if not allowance.allowed:
-        return _back(conversation_id, note="fast")
-    with translation.override(interview.guide.language):
+    with translation.override(spoken(interview.guide.language)):
         asked = Asked.from_form(request.POST)
         try:
+            if not allowance.allowed:
+                raise NotTakenError("fast")
             message_id = await in_database(_taken, interview, asked)
         except NotTakenError as refusal:
-            return _back(conversation_id, note=str(refusal))
+            return await in_database(_not_taken, request, interview, asked, str(refusal))
         return _back(conversation_id, note=await _note_of_reply(message_id))
 
 
-def _refused(request: HttpRequest, conversation_id: UUID, status: int) -> HttpResponse:
-    return no_way_in(request, str(conversation_id), status=status)
+def _refused(request: HttpRequest, conversation_id: UUID, refused: NoWayIn) -> HttpResponse:
+    return no_way_in(request, str(conversation_id), status=refused.status, language=refused.language)
+
+
+def _not_taken(request: HttpRequest, interview: Interview, asked: Asked, why: str) -> HttpResponse:
+    """The page again. What the person wrote is in its box: a redirect would lose it."""
+    if not asked.text.strip():
+        return _back(interview.conversation_id, note=why)
+    interview.refresh_from_db()  # it may have ended, or been opened again, meanwhile
+    key = asked.question_key if asked.act == "correct" else ""
+    return page_as_it_is(
+        request, interview, refused=why, draft=asked.text, draft_key=key, status=STATUSES[why]
+    )
 
 
 def _back(conversation_id: UUID, *, note: str) -> HttpResponseRedirect:
@@ -86,10 +105,13 @@ def _taken(interview: Interview, asked: Asked) -> int:
     """The id of the stored message, or of the one to try again. Raises NotTakenError."""
     if asked.retry is not None:
         return _to_retry(interview, asked.retry)
-    if asked.act == "correct":
-        _open_for_correction(interview)
     text = asked.text.strip() or act_words().get(asked.act, "")
     try:
+        if asked.act == "correct":
+            # A talk that was opened again for words that cannot be taken would stay open.
+            talk.checked_text(text)
+            talk.checked_client_id(asked.client_message_id)
+            _open_for_correction(interview)
         message, _new = talk.record_message(
             interview.conversation,
             text,

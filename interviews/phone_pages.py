@@ -1,22 +1,20 @@
 """“Call me instead”: on the page of their interview a person asks to go on with it by phone."""
 
 from django.http import HttpRequest, HttpResponseRedirect
-from django.views.decorators.http import require_POST
 
 from config.api.throttling import take
 from crm import consent, contacts
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
 from crm.phone_talks import CannotCall, phone_talks
-from interviews.entering import recipient_page
+from interviews.entering import form_target
 from interviews.models import Interview
 from interviews.pages import address_of, is_under_way
 
 PER_TALK = {"per_second": 0, "per_minute": 2, "per_hour": 6}
 
 
-@require_POST
-@recipient_page
+@form_target
 def call_me(request: HttpRequest, interview: Interview) -> HttpResponseRedirect:
     """Rings the number of the form at once; the form is the consent. The page says what came of it."""
     return HttpResponseRedirect(address_of(interview, note=_asked(request, interview)))

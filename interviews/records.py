@@ -26,7 +26,7 @@ def transcript_of(interview: Interview) -> Transcript:
         return Transcript(
             title=brief.guide_name or interview.guide.name,
             organisation=brief.organisation or interview.account.name,
-            facts=tuple(_facts(interview)),
+            facts=tuple(_facts(interview, brief)),
             spoken=_spoken(interview, brief),
             answers=tuple(_answers(interview, brief)),
             language=brief.language,
@@ -42,7 +42,7 @@ def person_of(interview: Interview) -> str:
     return interview.contact.name or _("Participant")
 
 
-def _facts(interview: Interview) -> Iterator[tuple[str, str]]:
+def _facts(interview: Interview, brief: Brief) -> Iterator[tuple[str, str]]:
     zone = interview.account.time_zone
     email = email_of(interview.contact)
     persona = interview.conversation.persona
@@ -50,7 +50,7 @@ def _facts(interview: Interview) -> Iterator[tuple[str, str]]:
     yield (
         _("Guide"),
         _("%(name)s, version %(version)s")
-        % {"name": interview.guide.name, "version": interview.guide_version},
+        % {"name": brief.guide_name or interview.guide.name, "version": interview.guide_version},
     )
     used = _models_used(interview)
     if persona is not None:

@@ -18,7 +18,7 @@ from crm import briefs, consent, talk, timeline
 from crm.models import AccessLink, Contact, Conversation
 from crm.models.consent import Purpose
 from crm.models.contacts import Channel
-from interviews.freezing import frozen_guide
+from interviews.freezing import consent_mark, frozen_guide
 from interviews.models import Guide, Interview, ProcessingStep
 
 State = Interview.State
@@ -34,6 +34,10 @@ _insert_link = PreparedInsert(AccessLink)
 
 class MoveRefused(Exception):  # noqa: N818
     """The interview is not in a state that allows this; the text is for people."""
+
+
+class ConsentChanged(MoveRefused):
+    """What the person read is not what they would agree to now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +147,16 @@ def begin(
     *,
     consent_evidence: dict[str, Any],
     source: str = "landing page",
+    agreed_to: str = "",
     with_greeting: bool = True,
     now: datetime | None = None,
 ) -> Interview:
     """The person agreed: freeze the guide, keep the consent, greet. Posted twice, it began once.
 
-    Without a greeting, the reply to the person's first message greets.
-    Raises MoveRefused when the invitation ran out or the interview is over, Interview.DoesNotExist.
+    Without a greeting, the reply to the person's first message greets. `agreed_to` is the mark of the consent
+    that the person read; without one nothing is compared.
+    Raises MoveRefused when the invitation ran out or the interview is over, ConsentChanged when they read
+    another text, Interview.DoesNotExist.
     """
     at = now or timezone.now()
     with transaction.atomic():
@@ -157,6 +164,8 @@ def begin(
         if interview.has_begun and interview.state == State.STARTED:
             return interview
         _refuse_late(interview, at=at)
+        if agreed_to and agreed_to != consent_mark(interview.guide):
+            raise ConsentChanged(_("What you agree to has changed. Please read it again."))
         frozen = frozen_guide(interview.guide, seed=str(interview.pk), at=at)
         won = Interview.objects.filter(pk=interview.pk, frozen_guide={}).move(
             State.STARTED,

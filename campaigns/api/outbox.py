@@ -66,6 +66,13 @@ class OutboxEmailSerializer(OutboxSerializer):
         return list(self._read(delivery).attachments)
 
 
+def _uuid(text: str) -> UUID:
+    found = uuid_of(text)
+    if found is None:
+        raise serializers.ValidationError({"campaign": "Must be a UUID."})
+    return found
+
+
 def _refuse_unless_open() -> None:
     if not settings.OUTBOX_API:
         raise NotFoundError("page")
@@ -86,10 +93,7 @@ class OutboxList(generics.ListAPIView):
         if to := query.get("to", ""):
             rows = rows.filter(to_email=to.strip().lower())
         if campaign := query.get("campaign", ""):
-            wanted = uuid_of(campaign)
-            if wanted is None:
-                raise serializers.ValidationError({"campaign": "Must be a UUID."})
-            rows = rows.filter(campaign=wanted)
+            rows = rows.filter(campaign=_uuid(campaign))
         return rows
 
     @extend_schema(

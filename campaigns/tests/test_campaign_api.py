@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -82,6 +83,9 @@ def test_the_whole_way_from_draft_to_outbox(api, django_capture_on_commit_callba
     shown = api.get(path).json()["data"]
     assert (shown["state"], shown["progress"]["sent"], shown["progress"]["left"]) == ("finished", 1, 0)
     listed = api.get("/api/v1/outbox", to="ada@example.com").json()["data"]
+    assert api.get("/api/v1/outbox", campaign=shown["id"]).json()["data"] == listed
+    assert api.get("/api/v1/outbox", campaign=str(uuid4())).json()["data"] == []
+    assert api.get("/api/v1/outbox", campaign="autumn").status_code == 400
     email = api.get(f"/api/v1/outbox/{listed[0]['id']}").json()["data"]
     assert email["links"][0].startswith("http://testserver/i/")
     assert email["headers"]["Subject"] == "Hello Ada"

@@ -49,6 +49,14 @@ def test_both_parts_say_the_same_and_hold_the_link():
     assert len(html.encode()) < 30_000
 
 
+@pytest.mark.parametrize(("has_model", "kind"), [(True, "an AI"), (False, "an automatic")])
+def test_the_email_says_what_asks(monkeypatch, has_model, kind):
+    monkeypatch.setattr("personas.speaking.has_model", lambda _persona: has_model)
+    message = parsed(filled())
+    for part in ("plain", "html"):
+        assert f"through Nora, {kind} interviewer" in message.get_body((part,)).get_content()
+
+
 def test_the_headers_of_a_bulk_email_are_what_rfc_8058_asks_for():
     wire = filled().wire
     assert f"\r\nList-Unsubscribe: <{UNSUBSCRIBE}>\r\n" in wire

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.messages.storage import default_storage
 from django.http import HttpRequest
@@ -25,13 +26,21 @@ class MessagesMiddleware(MessageMiddleware):
 
 
 class LanguageMiddleware(LocaleMiddleware):
-    """The language of a cookie or of the browser. No path of ours begins with one."""
+    """In the admin, the language of a cookie or of the browser: Django and Unfold speak many.
+
+    What is ours alone is English, and a page must not say that it is in a language which it is not in. Pages
+    of an interview switch to the language of its guide (interviews/languages.py). No path begins with one.
+    """
 
     def process_request(self, request: HttpRequest) -> None:
-        translation.activate(translation.get_language_from_request(request))
+        is_chosen = request.path_info.startswith("/admin/")
+        translation.activate(
+            translation.get_language_from_request(request) if is_chosen else settings.LANGUAGE_CODE
+        )
         request.LANGUAGE_CODE = translation.get_language()
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
-        patch_vary_headers(response, ("Accept-Language",))
+        if request.path_info.startswith("/admin/"):
+            patch_vary_headers(response, ("Accept-Language",))
         response.headers.setdefault("Content-Language", translation.get_language())
         return response

@@ -1,6 +1,6 @@
 """The admin's start page and sidebar: first what needs a person, then figures that lead to their lists."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -9,39 +9,22 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet, Sum
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
-from campaigns.models import Campaign, Delivery, InboundEmail, Mailbox, SmtpServer
+from campaigns.models import Campaign, Delivery, SmtpServer
 from config.system import daily
+from config.system.attention import Figure, attention, counted, list_url, may_see
 from config.system.models import DailyFigure
-from crm.models import Contact, Conversation, Message
-from interviews.models import Guide, Interview, ProcessingStep
+from crm.models import Contact, Conversation
+from interviews.models import Guide, Interview
 from knowledge.asking import may_ask
 from knowledge.models import Document
-from voice.models import CallBatch, Callee
 
-# Counting stops here, so that the page stays quick in a large installation.
-MOST_COUNTED = 9_999
 CHART_DAYS = 14
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number that leads to its list."""
-
-    label: str | Promise
-    number: int
-    url: str
-    hint: str | Promise = ""
-
-    @property
-    def shown(self) -> str:
-        return f"{MOST_COUNTED:,}+" if self.number > MOST_COUNTED else f"{self.number:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,147 +56,6 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         }
     )
     return context
-
-
-def counted(rows: QuerySet) -> int:
-    return int(rows.order_by()[: MOST_COUNTED + 1].count())
-
-
-def list_url(model: type[Model], query: str = "") -> str:
-    """The admin list of a model; empty where it has none."""
-    try:
-        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    except NoReverseMatch:
-        return ""
-    return f"{address}?{query}" if query else address
-
-
-def may_see(request: HttpRequest, model: type[Model]) -> bool:
-    return bool(request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"))  # type: ignore[union-attr]
-
-
-def attention(request: HttpRequest) -> Iterator[Figure]:
-    """What stays as it is until a person looks at it."""
-    waiting: tuple[tuple[type[Model], Callable[[], Figure]], ...] = (
-        (Interview, failed_processing),
-        (Delivery, unknown_deliveries),
-        (Document, failed_documents),
-        (SmtpServer, paused_servers),
-        (Mailbox, failing_mailboxes),
-        (InboundEmail, unread_emails),
-        (Campaign, paused_campaigns),
-        (Conversation, failed_replies),
-        (CallBatch, paused_batches),
-        (Callee, unknown_callees),
-    )
-    yield from (figure() for model, figure in waiting if may_see(request, model))
-
-
-def failed_processing() -> Figure:
-    number = counted(ProcessingStep.objects.filter(state=ProcessingStep.State.FAILED))
-    return Figure(
-        ngettext_lazy("step after an interview failed", "steps after interviews failed", number),
-        number,
-        list_url(Interview, f"state__exact={Interview.State.FAILED}"),
-        _("Open the interview and repeat the step."),
-    )
-
-
-def unknown_deliveries() -> Figure:
-    number = counted(Delivery.objects.filter(state=Delivery.State.UNKNOWN))
-    return Figure(
-        ngettext_lazy("email may or may not have arrived", "emails may or may not have arrived", number),
-        number,
-        list_url(Delivery, f"state__exact={Delivery.State.UNKNOWN}"),
-        _("They are not sent again by themselves: decide for each."),
-    )
-
-
-def failed_documents() -> Figure:
-    states = (Document.State.FAILED, Document.State.REFUSED)
-    number = counted(Document.objects.filter(state__in=states))
-    return Figure(
-        ngettext_lazy("document could not be read", "documents could not be read", number),
-        number,
-        list_url(Document, f"state__in={','.join(states)}"),
-        _("The reason is in the list; try again or replace the file."),
-    )
-
-
-def paused_servers() -> Figure:
-    number = counted(SmtpServer.objects.filter(paused_until__gt=timezone.now()))
-    return Figure(
-        ngettext_lazy("SMTP server is paused", "SMTP servers are paused", number),
-        number,
-        list_url(SmtpServer),
-        _("The server's last words are on its page."),
-    )
-
-
-def failing_mailboxes() -> Figure:
-    number = counted(Mailbox.objects.filter(is_active=True).exclude(last_error=""))
-    return Figure(
-        ngettext_lazy("mailbox cannot be read", "mailboxes cannot be read", number),
-        number,
-        list_url(Mailbox),
-        _("The reason is on its page; it is tried again by itself."),
-    )
-
-
-def unread_emails() -> Figure:
-    number = counted(InboundEmail.objects.filter(state=InboundEmail.State.DEAD))
-    return Figure(
-        ngettext_lazy(
-            "email that arrived could not be read", "emails that arrived could not be read", number
-        ),
-        number,
-        list_url(InboundEmail, f"state__exact={InboundEmail.State.DEAD}"),
-        _("The reason is on its page, where it can be read anew."),
-    )
-
-
-def paused_campaigns() -> Figure:
-    """Those that paused themselves: a pause by staff has no reason."""
-    number = counted(Campaign.objects.filter(state=Campaign.State.PAUSED).exclude(state_reason=""))
-    return Figure(
-        ngettext_lazy("campaign paused itself", "campaigns paused themselves", number),
-        number,
-        list_url(Campaign, f"state__exact={Campaign.State.PAUSED}"),
-        _("The server's last reply is on its page. Resume it when the cause is gone."),
-    )
-
-
-def failed_replies() -> Figure:
-    since = timezone.now() - timedelta(days=1)
-    failed = Message.objects.filter(state=Message.State.FAILED, created_at__gte=since)
-    failed = failed.filter(conversation__tried_out_by=None)
-    number = counted(failed.filter(conversation__state=Conversation.State.OPEN))
-    return Figure(
-        ngettext_lazy("reply failed in the last day", "replies failed in the last day", number),
-        number,
-        list_url(Conversation),
-        _("The person may try again; look at the provider if there are many."),
-    )
-
-
-def paused_batches() -> Figure:
-    number = counted(CallBatch.objects.filter(state=CallBatch.State.PAUSED))
-    return Figure(
-        ngettext_lazy("call batch is paused", "call batches are paused", number),
-        number,
-        list_url(CallBatch, f"state__exact={CallBatch.State.PAUSED}"),
-        _("Each says why; resume it when the cause is gone."),
-    )
-
-
-def unknown_callees() -> Figure:
-    number = counted(Callee.objects.filter(state=Callee.State.UNKNOWN))
-    return Figure(
-        ngettext_lazy("phone may or may not have rung", "phones may or may not have rung", number),
-        number,
-        list_url(Callee, f"state__exact={Callee.State.UNKNOWN}"),
-        _("Nobody is called again by itself: decide for each."),
-    )
 
 
 def figures(request: HttpRequest) -> Iterator[Figure]:

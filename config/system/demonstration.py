@@ -86,7 +86,10 @@ class Api:
         text = await response.text()
         if response.status >= 400:
             raise DemonstrationError(f"{call} answered {response.status}: {text[:400]}")
-        body = json.loads(text)
+        try:
+            body = json.loads(text)
+        except ValueError:
+            raise DemonstrationError(f"{call} answered no JSON. Does Rapport run there?") from None
         return body.get("data", body) if isinstance(body, dict) else body
 
 
@@ -221,8 +224,12 @@ async def interview(base_url: str, invitation: str, report: Report, say: Say) ->
     email, link = invitation.split(" ")
     answers = example("answers")[email]
     person = Person(base_url, email, link, answers)
-    await person.open_and_begin()
-    await person.talk()
+    try:
+        await person.open_and_begin()
+        await person.talk()
+    except BaseException:
+        await person.close()
+        raise
     report.interviews_completed += 1
     say(f"interview with {email} completed")
     return person
@@ -280,8 +287,15 @@ async def check_citation(api: Api, citation: Json) -> None:
         )
 
 
+def base_of(url: str) -> str:
+    """As an `Origin` is written: with the scheme, and without what comes after the host."""
+    parts = urlparse(url if "://" in url else f"http://{url}")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 async def demonstrate(base_url: str, *, key: str = "", say: Say = lambda line: None) -> Report:
     """Does the main job and reports it. Raises DemonstrationError with a reason."""
+    base_url = base_of(base_url)
     report = Report()
     people: list[Person] = []
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60, sock_connect=5)) as session:

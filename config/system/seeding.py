@@ -39,9 +39,7 @@ def seed_demo() -> Campaign:
     account, _ = Account.objects.get_or_create(slug=DEFAULT_ACCOUNT, defaults={"name": "Demo"})
     guide = example_guide(account, example_persona(account))
     example_influencers(account)
-    template, _ = EmailTemplate.objects.get_or_create(
-        account=account, name=TEMPLATE, defaults=example("invitation")
-    )
+    template = example_template(account, TEMPLATE, "invitation")
     # Once somebody renamed or deleted the campaign, it does not come back while another uses the guide.
     existing = Campaign.objects.for_account(account).filter(guide=guide).first()
     return existing or example_campaign(account, guide, template)
@@ -52,11 +50,14 @@ def example_campaign(account: Account, guide: Guide, template: EmailTemplate) ->
     campaign: Campaign = Campaign.objects.create(
         account=account, name=CAMPAIGN, guide=guide, template=template
     )
-    reminder, _ = EmailTemplate.objects.get_or_create(
-        account=account, name=REMINDER, defaults=example("reminder")
-    )
-    Step.objects.create(campaign=campaign, template=reminder)
+    Step.objects.create(campaign=campaign, template=example_template(account, REMINDER, "reminder"))
     return campaign
+
+
+def example_template(account: Account, name: str, file: str) -> EmailTemplate:
+    """The oldest of this name, as with guides: staff copy what they like."""
+    existing = EmailTemplate.objects.for_account(account).filter(name=name).order_by("pk").first()
+    return existing or EmailTemplate.objects.create(account=account, name=name, **example(file))
 
 
 def example_persona(account: Account) -> Persona:
@@ -75,12 +76,12 @@ def example_influencers(account: Account) -> None:
 def example_guide(account: Account, persona: Persona) -> Guide:
     fields = example("guide")
     name, questions = fields.pop("name"), fields.pop("questions")
-    guide, is_new = Guide.objects.get_or_create(
-        account=account, name=name, defaults={"persona": persona, **fields}
+    existing = Guide.objects.for_account(account).filter(name=name).order_by("created_at").first()
+    if existing is not None:
+        return existing
+    guide: Guide = Guide.objects.create(account=account, name=name, persona=persona, **fields)
+    Question.objects.bulk_create(
+        Question(guide=guide, position=position, **question)
+        for position, question in enumerate(questions, start=1)
     )
-    if is_new:
-        Question.objects.bulk_create(
-            Question(guide=guide, position=position, **question)
-            for position, question in enumerate(questions, start=1)
-        )
     return guide

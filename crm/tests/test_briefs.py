@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm.briefs import Brief, BriefQuestion, InvalidBrief, Limits, Said, answers, plan, progress, read_message
-from crm.recognising import recognise
+from crm.recognising import chosen, recognise
 from crm.tests.utterances import UTTERANCES
 from crm.wording import LANGUAGES
 from personas.providers.base import Act
@@ -271,6 +271,22 @@ THANKFUL = (
 def test_a_closing_that_thanks_follows_no_other_thanks(language, closing):
     talk = Interview(Brief(questions=(RATING,), closing=closing, language=language))
     assert talk.say("4").say == closing
+
+
+def test_who_stops_is_not_told_that_it_was_all():
+    stopped = Interview().say("I'd like to stop")
+    assert stopped.ends
+    assert stopped.say == "Of course, we stop here. What you told me so far is kept. Thank you for your time."
+
+
+@pytest.mark.parametrize("words", ["4 out of 5", "I'd say 4/5", "4 von 5", "4 z 5", "Tak, 4 na 5."])
+def test_so_many_out_of_so_many_is_a_choice_of_a_scale(words):
+    assert chosen(words, RATING) == "4"
+
+
+@pytest.mark.parametrize("words", ["9 out of 5", "4 out of 10", "14/5", "1 to 5", "2 of 3 or 4 of 5"])
+def test_what_names_no_one_place_of_a_scale_is_none(words):
+    assert chosen(words, RATING) == ""
 
 
 def test_a_closing_without_thanks_follows_an_acknowledgement():

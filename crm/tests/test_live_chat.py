@@ -268,6 +268,9 @@ async def test_a_bad_frame_is_refused_and_the_third_closes(text):
         {"type": "send", "client_message_id": "a" * 65, "text": "x"},
         {"type": "send", "client_message_id": 5, "text": "x"},
         {"type": "send", "client_message_id": "a", "text": "\x00"},
+        {"type": "send", "client_message_id": "\ud800", "text": "x"},
+        {"type": "send", "client_message_id": "a\n", "text": "x"},
+        {"type": "send", "client_message_id": "a", "text": "\udfff"},
         {"type": "resume", "after": -1},
         {"type": "resume", "after": "1"},
         {"type": "retry", "seq": True},
@@ -279,6 +282,20 @@ async def test_a_wrong_field_is_refused_and_nothing_is_stored(frame):
         await page.send(**frame)
         assert (await page.until("error"))[-1]["code"] == "VALIDATION_ERROR"
     assert await in_database(Message.objects.filter(author="person").count) == 0
+
+
+async def test_what_cannot_be_stored_in_a_frame_is_left_out():
+    conversation, token = await in_database(with_link)
+    async with Page(conversation, token) as page:
+        await page.send(
+            type="send", client_message_id="a\x00", text="One \ud800two", question_key="\x00\udfff"
+        )
+        message = (await page.until("accepted"))[-1]["message"]
+        assert (message["client_message_id"], message["text"], message["question_key"]) == (
+            "a",
+            "One two",
+            "",
+        )
 
 
 async def test_too_many_frames_close_the_socket():

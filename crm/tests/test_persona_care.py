@@ -217,9 +217,16 @@ def page_of(db):
     return client
 
 
-def test_the_page_says_that_it_is_an_ai_and_reports_a_reply(page_of):
+@pytest.mark.parametrize(("has_model", "said"), [(True, "with an AI,"), (False, "with a program,")])
+def test_the_page_says_that_nobody_human_answers(page_of, monkeypatch, has_model, said):
+    make_influencer(slug="tomasz")
+    monkeypatch.setattr("personas.speaking.has_model", lambda _persona: has_model)
+    page = page_of.get("/personas/tomasz/").content.decode()
+    assert f"You are talking {said} not with a person." in page
+
+
+def test_a_reply_is_reported_on_the_page(page_of):
     influencer = make_influencer(slug="tomasz", greeting="Hello.")
-    assert "You are talking with an AI" in page_of.get("/personas/tomasz/").content.decode()
     contact = persona_care.person_called(influencer.account, f"staff:{Staff.objects.get().pk}")
     from crm.persona_chats import _begun
 

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from crm.admin.object_ids import CheckedIdsAdmin
 from interviews.guides import bump_version, check_question
 from interviews.models import Guide, Question
+from personas import speaking
 
 
 class LinesField(forms.CharField):
@@ -190,4 +191,5 @@ class GuideAdmin(CheckedIdsAdmin):
     def preview(self, guide: Guide) -> SafeString | str:
         if guide.pk is None or guide.account_id is None:
             return str(_("Save the guide to see it."))
-        return render_to_string("admin/interviews/guide/preview.html", {"guide": guide})
+        values = {"guide": guide, "offline": not speaking.has_model(guide.persona)}
+        return render_to_string("admin/interviews/guide/preview.html", values)

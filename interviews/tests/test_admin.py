@@ -223,7 +223,7 @@ def test_a_choice_without_choices_is_refused_in_words():
 def test_a_guide_shows_the_first_page_and_can_be_deleted_only_when_unused(staff):
     guide = make_guide()
     page = staff.get(reverse("admin:interviews_guide_change", args=[guide.pk])).content.decode()
-    assert "an AI interviewer, asks" in page
+    assert "Nora, an automatic interviewer, asks" in page
     delete = reverse("admin:interviews_guide_delete", args=[guide.pk])
     assert staff.get(delete).status_code == 200
     invite(guide)

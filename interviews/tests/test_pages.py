@@ -1,5 +1,6 @@
 """The recipient's pages: who gets in, and what each request may change."""
 
+import re
 from datetime import timedelta
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from django.utils import timezone
 from crm import contacts, talk
 from crm.models import AccessLink, Conversation, Erasure, Message
 from interviews import starting
+from interviews.guides import change_guide
 from interviews.models import Interview
 from interviews.tests.holding import ANSWERS, begin, hold, invite, say
 from tests.factories import make_account, make_contact, make_guide
@@ -67,6 +69,12 @@ def test_opening_a_link_is_a_hint_and_starts_nothing(guest):
     assert Message.objects.count() == 0
 
 
+def test_a_head_request_is_answered_and_starts_nothing(client):
+    invitation = invite()
+    assert client.head(f"/i/{invitation.token}", follow=True).status_code == 200
+    assert Message.objects.count() == 0
+
+
 @pytest.mark.parametrize("path", ["", "/messages", "/status", "/transcript.pdf", "/delete"])
 def test_a_stranger_gets_404(client, path):
     interview = hold()
@@ -119,6 +127,27 @@ def test_begin_keeps_the_consent_and_posted_twice_begins_once(guest):
     assert interview.state == "started"
     assert interview.contact.consents.get().text_version == "1"
     assert Message.objects.filter(conversation=interview.conversation_id).count() == 1
+
+
+def test_nobody_agrees_to_words_they_have_not_read(guest):
+    client, interview = guest
+    mark = re.search(r'name="agreed_to" value="(\w+)"', client.get(page_of(interview)).content.decode())[1]
+    change_guide(interview.guide, consent_text="Your answers are published with your name.")
+    response = client.post(page_of(interview) + "/begin", {"agreed_to": mark}, follow=True)
+    assert b"What you agree to has changed" in response.content
+    assert b"published with your name" in response.content
+    interview.refresh_from_db()
+    assert (interview.state, interview.contact.consents.count()) == ("opened", 0)
+
+
+def test_the_talk_shows_the_words_that_were_agreed_to(guest):
+    client, interview = guest
+    client.post(page_of(interview) + "/begin")
+    agreed_to = interview.guide.consent_text
+    change_guide(interview.guide, consent_text="Your answers are published with your name.")
+    page = client.get(page_of(interview)).content.decode()
+    assert agreed_to in page
+    assert "published with your name" not in page
 
 
 def test_a_form_without_its_csrf_token_is_refused(guest):
@@ -180,7 +209,7 @@ def test_deleting_asks_first_and_then_ends_the_link(client):
     assert b"Delete your answers?" in client.get(page_of(interview) + "/delete").content
     assert Erasure.objects.count() == 0
     response = client.post(page_of(interview) + "/delete")
-    assert response["Location"] == reverse("answers-deleted")
+    assert response["Location"] == f"{reverse('answers-deleted')}?language=en"
     assert Erasure.objects.get().conversation_id_only == interview.conversation_id
     assert client.get(page_of(interview)).status_code == 404
 
@@ -299,6 +328,17 @@ def test_the_last_page_thanks_where_the_closing_does_not(client):
     frozen["brief"]["closing"] = "That was all we wanted to ask."
     Interview.objects.update(frozen_guide=frozen)
     assert "<h1>Thank you</h1>" in client.get(page_of(interview)).content.decode()
+
+
+def test_the_last_page_of_who_stopped_does_not_say_that_it_was_all(client):
+    invitation = invite()
+    interview = starting.begin(invitation.interview.pk, consent_evidence={})
+    say(interview, ANSWERS[0])
+    say(interview, "I'd like to stop")
+    client.get(f"/i/{invitation.token}")
+    page = client.get(page_of(interview)).content.decode()
+    assert "The interview ended before all was asked. What you told us is kept." in page
+    assert "That was all we wanted to ask" not in page
 
 
 def test_while_staff_speak_no_reply_is_announced(guest, django_user_model):

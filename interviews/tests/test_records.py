@@ -5,6 +5,8 @@ import pytest
 from crm import talk
 from crm.models import Conversation
 from interviews import starting
+from interviews.guides import change_guide
+from interviews.models import Interview
 from interviews.records import sections_of, transcript_of
 from interviews.tests.holding import ANSWERS, begin, hold, say
 
@@ -53,6 +55,13 @@ def test_of_a_correction_only_the_new_words_are_kept():
         "Which tools do you use every day?\nAda Lovelace answered: I use a planning board."
     )
     assert not any("paper diary" in one.text for one in sections_of(interview))
+
+
+def test_the_transcript_names_the_guide_as_it_was_when_the_interview_began():
+    interview = hold()
+    change_guide(interview.guide, name="How people rest")
+    facts = dict(transcript_of(Interview.objects.get(pk=interview.pk)).facts)
+    assert facts["Guide"] == "How people work, version 1"
 
 
 def test_what_was_skipped_is_no_section_and_an_empty_interview_says_so():

@@ -95,8 +95,10 @@ export function converse(form, { opening, onAccepted, isWorthSending, request = 
       turn.article = waiting(frame.agent);
       // Who stood on the answer that is replaced stands on the new one.
       if (held && !held.isConnected && document.activeElement === document.body) turn.article.focus({ preventScroll: true });
+      keepDraft("");
       onAccepted(frame, turn);
       fit();
+      keepDraft();
       say(words.writing);
       showHalt(true);
       follow(!turn.isHeard || was);
@@ -208,6 +210,25 @@ export function converse(form, { opening, onAccepted, isWorthSending, request = 
     box.style.height = `${Math.min(box.scrollHeight, 260)}px`;
   };
 
+  // What was written survives a reload of this tab, and nothing longer: others may use the same browser.
+  // Old words that are being edited are no draft. Storage is refused in some private windows.
+  const draftKey = () => `rapport:${location.pathname}:draft`; // the first message gives a talk its address
+
+  const keepDraft = (text = box.value) => {
+    if (byId("editing")?.hidden === false) return;
+    try {
+      sessionStorage.setItem(draftKey(), text);
+    } catch {}
+  };
+
+  const draft = () => {
+    try {
+      return sessionStorage.getItem(draftKey()) ?? "";
+    } catch {
+      return "";
+    }
+  };
+
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const { turn = {}, action } = request();
@@ -215,12 +236,16 @@ export function converse(form, { opening, onAccepted, isWorthSending, request = 
     else box.focus();
   });
   halt?.addEventListener("click", stop);
-  box.addEventListener("input", fit);
+  box.addEventListener("input", () => {
+    fit();
+    keepDraft();
+  });
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || !hasKeyboard) return;
     event.preventDefault();
     form.requestSubmit(byId("send"));
   });
+  box.value ||= draft();
   fit();
   if (hasKeyboard) box.focus({ preventScroll: true });
 

@@ -181,6 +181,7 @@ class Chat {
     this.closeMenu();
     if (!asked.text) return this.box.focus();
     if (this.replying && !asked.retry) return this.say(this.words.stillWriting, true);
+    if (this.isDoubleClick(asked)) return;
     if (asked.isTyped) this.clearBox();
     const id = newId();
     this.follows = true;
@@ -193,12 +194,20 @@ class Chat {
 
   askedBy(button) {
     const current = this.form.elements.question_key.value;
-    if (button?.name === "act") return { text: this.words.acts[button.value], act: button.value, key: current };
+    // Which question is before this one, the server knows.
+    if (button?.name === "act") return { text: this.words.acts[button.value], act: button.value, key: button.value === "back" ? "" : current };
     if (button?.name === "choice") return { text: button.value };
     if (button?.name === "pick") return { text: byId("date").value };
     const text = this.box.value.trim();
     if (text.length > this.words.longest) return null;
     return { text, isTyped: true };
+  }
+
+  // A reply without a model can be there before the second click of a double click, which would skip another question.
+  isDoubleClick({ act }) {
+    const before = this.pressed;
+    this.pressed = { act, at: performance.now() };
+    return Boolean(act && before?.act === act && this.pressed.at - before.at < 1000);
   }
 
   transmit(sent) {
@@ -439,6 +448,7 @@ class Chat {
     }
     const words = element("div", "words", message.text);
     words.dir = "auto";
+    if (message.author !== "system") words.lang = this.words.language;
     const meta = element("p", "meta", message.author === "person" ? time : `${author} · ${time}`);
     meta.setAttribute("aria-hidden", "true");
     article.append(words, meta);

@@ -161,7 +161,7 @@ def test_when_nobody_can_be_rung_the_page_says_so(relayed):
 def test_a_stranger_rings_nobody(relayed):
     guest = Guest()
     assert Client().post(f"{guest.page}/call", {"phone": NUMBER, "agrees": "yes"}).status_code == 404
-    assert guest.client.get(f"{guest.page}/call").status_code == 405
+    assert guest.client.get(f"{guest.page}/call").status_code == 302
     assert not PhoneCall.objects.exists()
 
 

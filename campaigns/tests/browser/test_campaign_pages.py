@@ -1,12 +1,14 @@
 """The pages of a campaign in a real browser: light and dark, phone and desktop, with and without scripts."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import expect
 
-from campaigns import importing
+from campaigns import importing, inviting, states
 from campaigns.models import Delivery, SplitTest, Step
 from campaigns.tests.test_campaign_admin import at
 from campaigns.tests.test_progress_pages import spread_out
@@ -146,3 +148,22 @@ def test_the_course_is_drawn_anew_and_an_open_table_stays_open(site, staff):
     page.clock.run_for(21_000)
     expect(page.locator(".rc-legend li").first).to_contain_text("Sent: 3")
     expect(page.locator("details")).to_have_attribute("open", "")
+
+
+def test_a_person_unsubscribes_with_a_form_that_says_where_it_comes_from(site, visitors):
+    """The demo refuses what comes from nowhere: no-referrer alone makes `Origin: null` of our own form."""
+    campaign = make_campaign(people=1)
+    states.begin(campaign.pk)
+    inviting.invite_people(campaign.pk)
+    rendered = Delivery.objects.get(campaign=campaign).rendered
+    page = visitors(viewport=PHONE).page()
+    page.goto(site.here(re.search(r"^List-Unsubscribe: <(\S+)>", rendered, re.M)[1]))
+    for button, heading in (
+        ("Stop invitations", "You will get no more invitations"),
+        ("That was a mistake: keep sending them", "Invitations stay on"),
+    ):
+        with page.expect_request(lambda request: request.method == "POST") as sent:
+            page.get_by_role("button", name=button).click()
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        assert sent.value.all_headers()["origin"] == site.url
+    assert Axe().run(page, None, WCAG).response["violations"] == []

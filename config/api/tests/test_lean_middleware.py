@@ -14,8 +14,8 @@ from django.utils import translation
 from config.api.lean_middleware import LanguageMiddleware, MessagesMiddleware
 
 
-def answered(middleware, view, **headers):
-    request = RequestFactory(headers=headers).get("/")
+def answered(middleware, view, path="/", **headers):
+    request = RequestFactory(headers=headers).get(path)
     request.session = {}
     with translation.override("en"):
         return middleware(view)(request)
@@ -53,16 +53,25 @@ def test_what_is_said_is_read_at_the_next_request_as_with_djangos_own():
     assert answer.cookies["messages"].value == ""
 
 
-@pytest.mark.parametrize("wanted", ["", "de", "pl,en;q=0.5", "xx", "ar-EG"])
-def test_the_language_is_the_one_that_django_would_take(wanted):
-    def view(request):
-        return HttpResponse(f"{request.LANGUAGE_CODE} {translation.get_language()}")
+def saying_its_language(request):
+    return HttpResponse(f"{request.LANGUAGE_CODE} {translation.get_language()}")
 
+
+@pytest.mark.parametrize("wanted", ["", "de", "pl,en;q=0.5", "xx", "ar-EG"])
+def test_the_language_of_the_admin_is_the_one_that_django_would_take(wanted):
     ours, theirs = (
-        answered(kind, view, accept_language=wanted) for kind in (LanguageMiddleware, LocaleMiddleware)
+        answered(kind, saying_its_language, "/admin/", accept_language=wanted)
+        for kind in (LanguageMiddleware, LocaleMiddleware)
     )
     assert ours.content == theirs.content
     assert ours.headers == theirs.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/personas/", "/api/v1/contacts"])
+def test_what_has_no_words_of_a_language_does_not_say_that_it_is_in_it(path):
+    answer = answered(LanguageMiddleware, saying_its_language, path, accept_language="ar")
+    assert answer.content == b"en en"
+    assert (answer.headers["Content-Language"], answer.has_header("Vary")) == ("en", False)
 
 
 def test_no_path_of_ours_begins_with_a_language():

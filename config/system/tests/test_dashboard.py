@@ -1,5 +1,6 @@
 """The admin's start page."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,10 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from campaigns.models import Delivery
-from config.system import daily, dashboard
+from config.system import attention, daily, dashboard
 from config.system.models import DailyFigure
-from crm.models import Conversation, Message
+from crm import talk
+from crm.models import ContactMerge, Conversation, Message, MessageReport
 from interviews.models import Interview
 from knowledge.models import Document
 from tests.factories import (
@@ -20,6 +22,7 @@ from tests.factories import (
     make_guide,
     make_smtp_server,
 )
+from voice.models import VoiceEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +68,34 @@ def test_what_needs_a_person_comes_first(staff):
     assert "document could not be read" in shown
     assert "emails may or may not have arrived" in shown
     assert shown.index("Needs you") < shown.index("Now</h2>")
+
+
+def test_a_person_who_waits_for_staff_is_the_first_thing_said(staff):
+    conversation = make_conversation()
+    talk.take_over(conversation, get_user_model().objects.get())
+    assert "waits for an answer of staff" not in page(staff)
+    talk.record_message(conversation, "Is somebody there?")
+    shown = page(staff)
+    assert "<strong>1</strong> person waits for an answer of staff" in shown
+    (link,) = re.findall(r'href="(\S+taken_over_by\S+)"', shown)
+    assert str(conversation.contact) in staff.get(link).content.decode()
+
+
+def test_reports_proposed_merges_and_dead_webhooks_wait_for_a_person(staff):
+    account = make_account()
+    first, second = make_contact(account), make_contact(account)
+    conversation = make_conversation(first)
+    reply = talk.say(conversation, "Something untrue.")
+    MessageReport.objects.create(account=account, contact=first, message=reply, reason="untrue")
+    ContactMerge.propose([(first, second, ["phone"])])
+    VoiceEvent.objects.create(account=account, source="webhook", event_id="1", state="dead")
+    shown = page(staff)
+    for words in (
+        "reply was reported by a person",
+        "pair of contacts may be one person",
+        "webhook of a talk could not be read",
+    ):
+        assert f"<strong>1</strong> {words}" in shown
 
 
 def test_a_failed_reply_counts_for_a_day(staff):
@@ -120,10 +151,10 @@ def test_staff_see_only_what_they_may(client):
 
 
 def test_counting_stops_at_a_bound(monkeypatch):
-    monkeypatch.setattr(dashboard, "MOST_COUNTED", 2)
+    monkeypatch.setattr(attention, "MOST_COUNTED", 2)
     for _ in range(4):
         make_conversation()
-    figure = dashboard.Figure("conversations", dashboard.counted(Conversation.objects.all()), "")
+    figure = attention.Figure("conversations", attention.counted(Conversation.objects.all()), "")
     assert figure.number == 3
     assert figure.shown == "2+"
 

@@ -49,6 +49,17 @@ def test_seeding_again_makes_nothing_more():
     assert counts() == [4, 1, 6, 2, 1]
 
 
+def test_copies_of_the_same_name_do_not_keep_the_server_from_starting():
+    campaign = seed_demo()
+    guide, account = campaign.guide, campaign.account
+    for template in EmailTemplate.objects.all():
+        EmailTemplate.objects.create(account=account, name=template.name, text="{{ link }}")
+    Guide.objects.create(account=account, persona=guide.persona, name=guide.name, goal="Mine.")
+    assert seed_demo() == campaign
+    campaign.delete()
+    assert seed_demo().guide == guide
+
+
 def test_what_staff_changed_stays():
     seed_demo()
     Guide.objects.update(goal="Our own goal")

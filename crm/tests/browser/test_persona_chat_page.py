@@ -44,6 +44,22 @@ def page(site, visitor):
     return visitor.page()
 
 
+def test_what_was_written_survives_a_reload_until_it_is_sent(page):
+    page.goto("/personas/tomasz/")
+    box = page.get_by_label("Your message")
+    box.fill("What is in your bread?")
+    page.reload()
+    expect(box).to_have_value("What is in your bread?")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("article.persona")).to_have_count(2)
+    page.reload()
+    expect(box).to_have_value("")
+    page.get_by_role("link", name="Edit").click()
+    box.fill("Old words, being changed")
+    page.reload()
+    expect(box).to_have_value("")
+
+
 def test_a_picture_is_sent_from_a_phone_answered_answered_again_and_deleted(page):
     page.goto("/personas/")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -148,6 +148,30 @@ def test_the_keyboard_alone_is_enough(site, page):
     wait_for_reply(page, more_than=2)
 
 
+def test_a_double_click_skips_one_question(site, page):
+    interview, url = invited(site)
+    page.goto(url)
+    begin(page)
+    skip = page.get_by_role("button", name="Skip", exact=True)
+    skip.click()
+    wait_for_reply(page, more_than=1)  # before the second click comes
+    skip.click()
+    page.wait_for_timeout(500)
+    assert [text for author, text in said(interview) if author == "person"] == ["Please skip this question."]
+
+
+def test_the_menu_leads_back_to_the_question_before(site, page):
+    interview, url = invited(site)
+    page.goto(url)
+    begin(page)
+    page.get_by_role("button", name="Skip", exact=True).click()
+    wait_for_reply(page, more_than=1)
+    page.get_by_label("Menu").click()
+    page.get_by_role("button", name="Back to the question before").click()
+    wait_for_reply(page, more_than=2)
+    assert said(interview)[-1][1].endswith("What do you do at work?")
+
+
 def test_a_whole_reply_is_announced_once(site, page):
     _interview, url = invited(site)
     page.goto(url)
