@@ -12,7 +12,7 @@ from config.api.threads import in_database
 from crm import replies, turns
 from crm.api.chat import as_events
 from crm.assistant import Question, address_of, events, may_use
-from crm.assistant_values import own_talk
+from crm.assistant_values import login_address, own_talk
 from crm.models import Conversation
 from crm.not_taken import wants_json
 from crm.persona_following import answered_now, running_reply, words_of
@@ -22,12 +22,14 @@ TalkView = Callable[[HttpRequest, Any, Conversation], Awaitable[HttpResponseBase
 
 
 def in_own_talk(method: str) -> Callable[[TalkView], Callable[..., Awaitable[HttpResponseBase]]]:
-    """For staff, in a talk of their own; others learn nothing."""
+    """For staff, in a talk of their own; others learn nothing, but that they are not signed in."""
 
     def guarded(view: TalkView) -> Callable[..., Awaitable[HttpResponseBase]]:
         @wraps(view)
         async def answer(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
             user = await request.auser()
+            if not user.is_authenticated:
+                return _sign_in(request, conversation_id)
             if not await in_database(may_use, user):
                 return HttpResponse(status=404)
             if request.method != method:
@@ -40,6 +42,12 @@ def in_own_talk(method: str) -> Callable[[TalkView], Callable[..., Awaitable[Htt
         return answer
 
     return guarded
+
+
+def _sign_in(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
+    if request.method != "POST" or wants_json(request):
+        return HttpResponse(status=401)
+    return HttpResponseRedirect(login_address(address_of(conversation_id)))
 
 
 @in_own_talk("GET")

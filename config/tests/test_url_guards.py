@@ -65,9 +65,19 @@ def test_a_wrong_capability_opens_nothing(client):
             continue
         for method in METHODS:
             answer = getattr(client, method)(address.path)
-            if not refuses(answer, address.pattern) and answer.status_code not in NOT_HERE:
+            if refuses(answer, address.pattern) or answer.status_code in NOT_HERE:
+                continue
+            if not leads_nowhere(client, answer, address.pattern):
                 open_ones.append(f"{method} {address.pattern} {answer.status_code}")
     assert not open_ones, "answer to a wrong capability:\n" + "\n".join(open_ones)
+
+
+def leads_nowhere(client, answer, pattern):
+    """A redirect to a page that refuses tells as little as that page."""
+    if answer.status_code != 302:
+        return False
+    page = client.get(answer.headers["Location"])
+    return refuses(page, pattern) or page.status_code in NOT_HERE
 
 
 def test_capability_pages_are_kept_by_nobody(client):

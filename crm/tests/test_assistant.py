@@ -319,7 +319,8 @@ def test_a_colleague_neither_follows_nor_stops(staff):
     talk, eve = being_written(staff), make_staff("eve")
     assert followed(eve, talk) == 404
     assert signed_in(eve).post(f"/assistant/{talk.pk}/stop").status_code == 404
-    assert Client().post(f"/assistant/{talk.pk}/stop").status_code == 404
+    assert Client().get(f"/assistant/{talk.pk}/reply").status_code == 401
+    assert "/login" in Client().post(f"/assistant/{talk.pk}/stop")["Location"]
     assert signed_in(staff).get(f"/assistant/{talk.pk}/stop").status_code == 405
 
 
