@@ -53,7 +53,9 @@ LETTERS: dict[str, tuple[str, ...]] = {
 }
 SCRIPT_VOWELS = {"cp1251": set("аеёиоуыэюяєії"), "cp1253": set("αεηιουωάέήίόύώϊϋΐΰ"), "cp1256": set()}
 VOWELS = set("aeiouyáéíóúàèìòùâêîôûäëïöüåæøő")
-WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+# Begun at the beginning of a word alone: at each letter of a long one it would be looked through anew.
+WORD = re.compile(rb"(?<![A-Za-z\x80-\xff])[A-Za-z]*+[\x80-\xff][A-Za-z\x80-\xff]*+")
+LONGEST_WORD = 100  # bytes; what is longer is no name
 MOST_WORDS = 2_000  # looked at
 SHOWN_WORDS = 5
 # Typographic signs that the Windows code pages share; "³" and "£" are none of them: those are ł and Ł.
@@ -111,7 +113,8 @@ def _words(content: bytes) -> list[bytes]:
     """The different words with a letter that is not ASCII: a name that comes often says nothing new."""
     found: dict[bytes, None] = {}
     for match in WORD.finditer(content):
-        found[match[0]] = None
+        if match.end() - match.start() <= LONGEST_WORD:
+            found[match[0]] = None
         if len(found) == MOST_WORDS:
             break
     return list(found)

@@ -10,7 +10,7 @@ from django.conf import settings
 from campaigns import tags
 
 OPEN, CLICK = "open", "click"
-HREF = re.compile(r'(<a\b[^>]*?\bhref=)"(https?://[^"]+)"', re.I)
+HREF = re.compile(r'(<a\b[^<>]*?\bhref=)"(https?://[^"]+)"', re.I)
 BODY_END = re.compile(r"</body\s*>", re.I)
 LONGEST_URL = 2_000  # characters; a longer link is left as it is
 

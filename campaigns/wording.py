@@ -19,8 +19,9 @@ REFUSED_TAGS = re.compile(
     r"<\s*/?\s*(html|head|body|script|style|iframe|frame|object|embed|form|input|button|link|base|meta|svg)\b",
     re.I,
 )
+# From the nearest "<" alone: from each of many the rest would be looked through anew.
 REFUSED_ATTRIBUTES = re.compile(
-    r"<[^>]*\s(on[a-z]+\s*=|[a-z]+\s*=\s*[\"']?\s*(javascript|vbscript|data)\s*:)", re.I
+    r"<[^<>]*\s(on[a-z]+\s*=|[a-z]+\s*=\s*(?:[\"']\s*)?(javascript|vbscript|data)\s*:)", re.I
 )
 
 

@@ -145,7 +145,7 @@ class Line:
 
 def _timetable(campaign: Campaign, after: str) -> dict[str, Any]:
     """Who gets what and when, a page of people at a time, from the one after whom the page before ended."""
-    last = key_in(after) or 0
+    last = key_in(after)
     waiting = campaign.recipients.filter(state=Recipient.State.WAITING, pk__gt=last).order_by("pk")
     rows = waiting.select_related("contact__account").prefetch_related("contact__addresses")
     found = list(rows[: TIMETABLE_ROWS + 1])

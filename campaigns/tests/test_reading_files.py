@@ -1,6 +1,7 @@
 """Files as people send them, and as attackers do: encodings, separators, Excel, and what is refused."""
 
 import io
+import time
 import zipfile
 
 import openpyxl
@@ -220,6 +221,15 @@ def test_hostile_files_are_refused_with_a_reason(content):
     with pytest.raises(importing.ImportRefusedError) as refused:
         importing.check(make_campaign(), content)
     assert len(str(refused.value)) > 10
+
+
+@pytest.mark.parametrize("word", [b"a" * 300_000, b"\xf1" * 300_000, b"a\xf1" * 150_000])
+def test_a_cell_without_end_keeps_nobody_waiting_for_the_encoding(word):
+    """Each letter of it was looked through from there on: minutes, in which the process did nothing else."""
+    started = time.process_time()
+    table = csv_reading.read(b"email,picture\nada@example.com," + word + b"\nJos\xe9@example.com,x\n")
+    assert table.encoding == "cp1252"
+    assert time.process_time() - started < 5
 
 
 def test_a_file_over_the_limit_is_refused(monkeypatch):

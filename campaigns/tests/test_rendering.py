@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from email import message_from_string, policy
 from email.header import decode_header, make_header
 from email.utils import parseaddr
@@ -11,7 +12,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from campaigns import mime, previewing, rendering, wording
+from campaigns import mime, previewing, rendering, tracing, wording
 from campaigns.models import Delivery
 from campaigns.rendering import Person
 from crm.channels import Content
@@ -77,6 +78,16 @@ def test_an_address_beyond_ascii_stops_nobody_elses_email():
     """Kept by an earlier version: the mail server has the last word."""
     wire = filled(email="yıldız@example.com", name="Ahmet").wire
     assert "To: =?utf-8?q?Ahmet?= <yıldız@example.com>\r\n" in wire
+
+
+@pytest.mark.parametrize(
+    "html", ["<p " * 30_000, "<a b" * 25_000, '<a href="' * 10_000, "<p a=" + " " * 90_000]
+)
+def test_a_template_without_end_is_looked_at_quickly(html):
+    started = time.process_time()
+    wording.check_words(wording.Words("Hello", "", "Words", html))
+    tracing.traced(html, uuid4(), opens=True, clicks=True)
+    assert time.process_time() - started < 5
 
 
 def test_the_message_id_is_the_delivery_at_the_senders_domain():
