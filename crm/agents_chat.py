@@ -152,7 +152,10 @@ def _received_anew(
     who = contact or _contact_of(account, asked)
     if not who.is_active or who.erased_at is not None:
         raise Deactivated
-    if contact is not None and asked.user_id and not _is_called(who, asked.user_id):
+    is_called_otherwise = contact is not None and asked.user_id and not _is_called(who, asked.user_id)
+    if (
+        is_called_otherwise and contacts.find(account, asked.user_id) != who
+    ):  # or by an id from before a merge
         raise NotTheSame
     who.account = account
     return _received(account, who, _talk_of(who, asked, agents, named), asked, agents)
@@ -187,8 +190,9 @@ def _talk_by_callers_id(account: Account, asked: Asked) -> Conversation | None:
 
 
 def _goes_on(named: Conversation, asked: Asked) -> bool:
-    """Whether the talk that the caller's own id names is of the user they name: the usual case, in two
-    queries for the talk and its person. If not, it must be looked at more closely.
+    """Whether the talk of this caller's own id is of the user they name: the usual case, in two queries.
+
+    If not, it must be looked at more closely.
     """
     contact = named.contact
     is_of_agents = not named.brief.get("questions") and not named.pair_key
@@ -236,11 +240,7 @@ def _note_agent(turn: Turn, choice: Choice) -> None:
 
 
 def _known(conversation: Conversation, client_id: str | None) -> Message | None:
-    if not client_id or not conversation.last_seq:
-        return None
-    rows = Message.objects.filter(conversation_id=conversation.pk, client_message_id=client_id)
-    found: Message | None = rows.first()
-    return found
+    return talk.of_client(conversation, client_id or None) if conversation.last_seq else None
 
 
 # --- Who writes, and where --------------------------------------------------------------------

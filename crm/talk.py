@@ -114,7 +114,7 @@ def record_message(
             message.media.add(*media) if media else None
     except (IntegrityError, TalkError) as error:
         # The same send again, later or at the same moment on another thread: that one is meant.
-        known = _of_client(conversation, client_id)
+        known = of_client(conversation, client_id)
         if known is not None:
             return known, False
         if with_reply and isinstance(error, IntegrityError):
@@ -147,7 +147,8 @@ def checked_client_id(client_message_id: str | None) -> str | None:
     return text
 
 
-def _of_client(conversation: Conversation, client_id: str | None) -> Message | None:
+def of_client(conversation: Conversation, client_id: str | None) -> Message | None:
+    """The message that was stored under this id before."""
     if client_id is None:
         return None
     rows = Message.objects.filter(conversation_id=conversation.pk, client_message_id=client_id)

@@ -191,7 +191,7 @@ def _new_librarian(account: Account) -> dict[str, Any]:
 
 
 def sent_to_a_model(question: str, passages: Sequence[Passage], account: Account) -> list[dict[str, Any]]:
-    """The messages a model gets for this question, for staff to see. None without a passage: none is asked."""
+    """The messages a model gets for this question, for staff to see; none where no model is asked."""
     if not passages:
         return []
     known = Persona.objects.for_account(account).filter(slug=LIBRARIAN).first()

@@ -1,9 +1,9 @@
 """Contacts as the CRM API knows them, its users: found by either id, read and written in its form."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
+from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -89,7 +89,7 @@ class UserSerializer(serializers.Serializer):
 
 def changed_in(given: Any, contact: Contact) -> Any:
     """Without what a client has read of the user and sends back as it was, such as an email of null."""
-    if not isinstance(given, Mapping):
+    if not isinstance(given, dict) or isinstance(given, QueryDict):  # a form is all text
         return given
     shown = UserSerializer(contact).data
     return {name: value for name, value in given.items() if name not in shown or shown[name] != value}

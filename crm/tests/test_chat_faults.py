@@ -264,7 +264,9 @@ async def test_a_failure_before_anybody_reads_the_stream_is_told_and_not_tried_a
     server.behaviour = Behaviour(fault=Fault.STATUS, status=400)
     body = {"message": REFUND, "user_id": "user123"}
     response = await caller.post(body=body, Accept="text/event-stream")
-    while not await rows(Message, state="failed"):
+    for _look in range(100):
+        if await rows(Message, state="failed"):
+            break
         await asyncio.sleep(0.05)
     content = b"".join([part async for part in response.streaming_content]).decode()
     assert "event: error" in content

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from campaigns.models import Delivery, Recipient
 from config.api.models import AuditEntry
+from config.api.threads import in_database
 from crm import consent, contacts, erasure, merging, sessions, tasks, timeline
 from crm.merging import Choice, MergeRefused
 from crm.models import (
@@ -20,6 +21,7 @@ from crm.models import (
     MediaFile,
     MovedRows,
 )
+from crm.tests.chatting import Caller, token_of
 from interviews.starting import invite
 from tests.factories import (
     bearer,
@@ -362,6 +364,23 @@ def test_an_erasure_under_the_former_id_reaches_the_whole_person(client, django_
     merging.follow_erasures()
     assert set(Contact.objects.values_list("name", "is_active")) == {("", False)}
     assert not ContactAddress.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_chat_user_goes_on_under_the_former_id(flushed_layer):
+    """The documented client sends its user's id with each message, beside the token."""
+
+    def at_once():
+        kept, removed = make_contact(), make_contact()
+        token = token_of(removed)
+        merged(kept, removed)
+        return str(removed.pk), token
+
+    former, token = await in_database(at_once)
+    answer = await Caller().say("Hello", user_id=former, session_token=token)
+    assert answer.status_code == 200, answer.json()
+    stranger = str((await in_database(make_contact)).pk)
+    assert (await Caller().say("Hello", user_id=stranger, session_token=token)).status_code == 401
 
 
 def test_what_was_on_its_way_follows():

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
+from django.test.client import encode_multipart
 from django.test.utils import CaptureQueriesContext
 
 from config.api.models import AuditEntry
@@ -319,6 +320,15 @@ def test_what_was_read_can_be_sent_back(client, owner):
     kept = {name: value for name, value in read.items() if name not in ("updated_at", "stats")}
     assert answer.json()["data"].items() >= {**kept, "company": "New Corp"}.items()
     assert AuditEntry.objects.get(action="changed contact").detail == {"fields": ["company"]}
+
+
+def test_a_form_changes_a_user_too(client, owner):
+    contact = make_contact()
+    body = encode_multipart("x", {"company": "New Corp", "is_active": "true"})
+    kind = "multipart/form-data; boundary=x"
+    answer = client.put(f"/crm/update_user/{contact.pk}", body, content_type=kind, headers=owner)
+    data = answer.json()["data"]
+    assert (data["company"], data["is_active"]) == ("New Corp", True)
 
 
 def test_a_new_email_replaces_the_old_one_and_is_not_yet_verified(client, owner):
