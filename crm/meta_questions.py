@@ -11,7 +11,8 @@ _ABOUT = (
     ("who_reads", r"\bwho (?:reads|sees|will|can|else|gets|has|have)|anonym|confidential|private|privacy|delete|stored?\b|\bsave|"
                   r"\bkeep\b|happens? (?:with|to)|wer (?:liest|sieht|bekommt)|was passiert|kto .*(?:czyta|widzi)|stanie z"),
     ("how_long", r"\bhow (?:long|many|much)|wie (?:lange|viele)|\bile\b"),
-    ("who_are_you", r"are you|am i (?:talking|speaking|chatting)|who are you|sind sie|wer sind|jesteś|rozmawiam"),
+    ("pause", r"\bpause\b|\bbreak\b|come back|continue|wiederkommen|weitermachen|wrócić"),
+    ("who_are_you", r"(?:talk|speak) (?:to|with)|are you|am i (?:talking|speaking|chatting)|who are you|sind sie|wer sind|jesteś|rozmawiam"),
     ("why", r"\bwhy\b|purpose|point|goal|what.*\bfor\b|warum|wieso|wozu|dlaczego|po co"),
 )  # fmt: skip
 

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from crm.brief_values import Brief, BriefQuestion
+from crm.choosing import LONGEST_COMMAND, chosen, folded
 
 SURE, LIKELY, UNSURE = 0.95, 0.75, 0.5
-# Longer than this, a message is an answer, whatever it begins with.
-LONGEST_COMMAND = 14  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,10 @@ STOP = _rule(
     rf"{PLEASE}(?:that's|that is|this is) (?:enough|all)(?: for (?:now|today|me))?[, ]+(?:good)?bye{END}",
     rf"{PLEASE}(?:i )?(?:don't|do not) want to (?:continue|go on|do this|talk|answer)(?: any ?more| any longer)?{END}",
     rf"{PLEASE}no more questions{END}",
+    rf"{PLEASE}i (?:no longer (?:want|wish)|(?:don't|do not) (?:want|wish)) to (?:take part|participate|be interviewed)(?: any ?more| in this)?{END}",
+    rf"{PLEASE}i (?:withdraw|revoke|take back) my consent{END}",
+    r"(?:bitte )?ich (?:will|möchte) nicht (?:mehr )?(?:mitmachen|teilnehmen|weitermachen)|ich widerrufe(?: meine (?:einwilligung|zustimmung))?",
+    r"(?:już )?nie chcę (?:już )?(?:brać udziału|kontynuować|odpowiadać na dalsze pytania)|wycofuję(?: swoją)? zgodę",
     rf"{PLEASE}(?:i(?:'m| am) done|i(?:'m| am) finished) with (?:this|{TALK}){END}",
     rf"{PLEASE}(?:good)?bye{END}",
     r"(?:bitte )?(?:ich (?:möchte|will|würde gerne?) )?(?:jetzt |hier )?(?:das (?:interview|gespräch) )?"
@@ -77,8 +80,9 @@ MAYBE_STOP = _rule(
     rf"{PLEASE}(?:i )?(?:have|need|got|must|should|gotta) (?:to )?(?:go|leave|run)(?: now)?{END}",
     rf"{PLEASE}(?:i )?(?:don't|do not) have (?:any ?more )?time(?: for this)?{END}",
     rf"{PLEASE}(?:can|could) we (?:do|continue) this (?:later|another time|tomorrow){END}",
-    r"(?:das reicht|das war's|ich muss (?:los|gehen|weg))(?: jetzt)?",
-    r"(?:muszę (?:iść|kończyć)|to wszystko)(?: już)?",
+    rf"{PLEASE}(?:i quit|leave me alone|enough(?: already)?|no more|i (?:don't|do not) want (?:this|to)(?: any ?more| any longer)){END}",
+    r"(?:das reicht|das war's|ich muss (?:los|gehen|weg)|ich (?:will|mag|kann) nicht mehr|keine lust mehr)(?: jetzt)?",
+    r"(?:muszę (?:iść|kończyć)|to wszystko|(?:już )?nie chcę (?:już )?(?:dalej|więcej))(?: już)?",
 )
 # To the last question this is an answer: nothing is left that could be stopped.
 ALL_SAID = re.compile(
@@ -91,6 +95,7 @@ SKIP = _rule(
     rf"{PLEASE}(?:skip|pass|next)(?: (?:it|this|that|one|this one|that one|question|the question|this question))?{END}",
     rf"{PLEASE}{WANT} (?:skip|pass(?: on)?|move on|go on|leave)(?: (?:it|this|that|to|from|the|one|next|question))*{END}",
     rf"{PLEASE}(?:move on|go on|next question|next one)(?: to the next(?: one| question)?)?{END}",
+    rf"{PLEASE}(?:go (?:on )?to the next(?: one| question)|pass on (?:this|that)(?: one| question)?){END}",
     rf"{PLEASE}(?:no (?:answer|comment))(?: (?:on|to) (?:this|that)(?: one)?)?{END}",
     r"(?:bitte )?(?:überspringen|weiter|nächste(?: frage)?|auslassen)(?: bitte)?",
     r"(?:proszę )?(?:pomiń|pomińmy|pomijam|dalej|następne(?: pytanie)?)(?: proszę)?",
@@ -112,7 +117,7 @@ BACK = _rule(
     "back",
     SURE,
     rf"{PLEASE}(?:{WANT} )?(?:go|step) back(?: (?:to the )?(?:one|a|previous|last)?(?: ?(?:question|step|one))?)?{END}",
-    rf"{PLEASE}(?:the )?(?:previous|last) question{END}|back",
+    rf"{PLEASE}(?:the )?(?:previous|last) question{END}|back{END}",
     r"(?:bitte )?(?:zurück|vorherige frage|eine frage zurück)(?: bitte)?",
     r"(?:proszę )?(?:wstecz|wróć|wróćmy|poprzednie pytanie|cofnij)(?: proszę)?",
 )
@@ -124,6 +129,7 @@ REPEAT = _rule(
     rf"{PLEASE}(?:repeat|rephrase|say|read)(?: (?:that|it|this|the|question))*(?: again)?{END}",
     rf"{PLEASE}(?:what (?:was|is) the question|what do you mean(?: by (?:that|this))?|pardon(?: me)?|come again"
     rf"|i (?:don't|do not|didn't) understand(?: (?:the|your|this|that) ?(?:question)?)?|sorry what|what){END}",
+    rf"{PLEASE}(?:(?:can|could) you say (?:that|it) differently|what does (?:that|this) mean|in other words|hu+h){END}",
     r"(?:bitte )?(?:wiederholen|was meinen sie(?: damit)?|wie bitte|noch ?mal(?: bitte)?|ich verstehe (?:die frage )?nicht)"
     r"(?: bitte)?",
     r"(?:proszę )?(?:powtórz|powtórzyć|nie rozumiem(?: pytania)?|co masz na myśli|słucham)(?: proszę)?",
@@ -136,6 +142,10 @@ ASK = _rule(
     r"|what (?:will )?happens? (?:with|to)|what (?:do|will|are) you (?:do|going|doing)|are you (?:an? )?(?:ai|human|real|robot|bot|person|machine)"
     r"|am i (?:talking|speaking|chatting)|is (?:this|it) (?:anonymous|confidential|private|recorded|stored)"
     r"|(?:can|may|could) i (?:delete|see|get|change|ask)|where (?:is|are|will|does)|who are you|do you (?:store|save|keep|record))\b.*",
+    rf"{PLEASE}(?:pause|(?:can|may|could) (?:i|we) (?:(?:come back|continue)(?: to (?:this|it))? (?:later|tomorrow)|(?:take a )?(?:break|pause))){END}\??",
+    rf"{PLEASE}(?:i (?:want|would like|need) to|(?:can|may|could) i) (?:talk|speak) (?:to|with) (?:a|some)(?: real)? ?(?:human|person|one|body)(?: being)?{END}\??",
+    rf"{PLEASE}(?:{WANT} )?delete (?:(?:all )?(?:of )?my (?:data|answers)|everything i(?: have|'ve)? (?:said|wrote|written|told you)){END}\??",
+    r"kann ich später (?:wiederkommen|weitermachen)\??|czy mogę wrócić później\??",
     r"(?:warum|wieso|wozu) (?:fragen|wollen|möchten) sie.*|wer (?:liest|sieht|bekommt|sind sie).*|wie (?:lange|viele) .*\?"
     r"|was passiert mit .*|sind sie (?:ein|eine) .*\?",
     r"(?:dlaczego|po co) (?:pytasz|pytacie|pan|pani).*|kto (?:to )?(?:czyta|przeczyta|widzi).*|ile (?:to|jeszcze) .*\?"
@@ -168,13 +178,6 @@ CORRECT = re.compile(
     r"|(?:ich (?:möchte|will|würde gerne?)|kann ich)\b.{0,40}\b(?:ändern|korrigieren|berichtigen)\b"
     r"|(?:chcę|chciał[ao]?bym|mogę)\s+(?:zmienić|poprawić)\b)"
 )
-
-
-def folded(text: str) -> str:
-    """Lower case, one kind of apostrophe and space, no marks around: what the patterns are written for."""
-    plain = unicodedata.normalize("NFKC", text).lower().replace("’", "'").replace("`", "'")
-    plain = re.sub(r"\s+", " ", plain).strip(" .!…\"„“”'()-–—,;:")
-    return re.sub(r"([a-zäöüßąćęłńóśźż])[.!]+ ", r"\1, ", plain)
 
 
 def recognise(
@@ -319,24 +322,6 @@ def _naming_words(question: BriefQuestion) -> set[str]:
     return {_stem(word) for word in re.findall(r"\w{3,}", text)} - STOP_WORDS
 
 
-def chosen(text: str, question: BriefQuestion) -> str:
-    """The choice a text names, in the guide's own spelling; "" when none or more than one."""
-    words = folded(text)
-    exact = [choice for choice in question.choices if folded(choice) == words]
-    if exact:
-        return exact[0]
-    out_of = _OUT_OF.findall(words) if question.kind == "scale" else []
-    if out_of:  # "4 out of 5" names the 4; "4 out of 10" is on another scale
-        last = folded(question.choices[-1]) if question.choices else ""
-        named = [c for c in question.choices if (folded(c), last) == out_of[0]]
-        return named[0] if named and len(out_of) == 1 and len(words.split()) <= LONGEST_COMMAND else ""
-    inside = [
-        c for c in question.choices if folded(c) and re.search(rf"(?<!\w){re.escape(folded(c))}(?!\w)", words)
-    ]
-    return inside[0] if len(inside) == 1 and len(words.split()) <= LONGEST_COMMAND else ""
-
-
-_OUT_OF = re.compile(r"(?<![\w.,])(\d+) ?(?:/|out of|of|von|na|z) ?(\d+)(?!\w)")
 _CONTENT = re.compile(
     r":\s*(\S.*)|\bI (?:meant?(?: to say)?|should have said|wanted to say)\s+(\S.*)", re.I | re.S
 )

@@ -63,6 +63,7 @@ ENGLISH: Words = MappingProxyType(
         "who_is_automatic": (
             "I am an automatic interviewer for {organisation}; no human types these messages."
         ),
+        "pause": "You can leave at any moment and come back later by your link; all you told me is kept.",
         "only": "I can only talk about the questions of this interview.",
         "so": "So, back to the question:",
     }
@@ -117,6 +118,9 @@ GERMAN: Words = MappingProxyType(
         "who_are_you": "Ich bin ein KI-Interviewer für {organisation}; hier schreibt kein Mensch.",
         "who_is_automatic": (
             "Ich bin ein automatischer Interviewer für {organisation}; hier schreibt kein Mensch."
+        ),
+        "pause": (
+            "Sie können jederzeit gehen und später mit Ihrem Link wiederkommen; alles bleibt erhalten."
         ),
         "only": "Ich kann nur über die Fragen dieses Interviews sprechen.",
         "so": "Zurück zur Frage:",
@@ -177,6 +181,7 @@ POLISH: Words = MappingProxyType(
         "who_is_automatic": (
             "Jestem automatycznym rozmówcą w imieniu {organisation}; po tej stronie nie pisze człowiek."
         ),
+        "pause": "W każdej chwili można wyjść i wrócić później tym samym linkiem; wszystko jest zachowane.",
         "only": "Mogę rozmawiać tylko o pytaniach tego wywiadu.",
         "so": "Wróćmy do pytania:",
     }

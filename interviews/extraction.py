@@ -8,8 +8,8 @@ from django.db import transaction
 from django.utils.dateparse import parse_date
 
 from crm.briefs import Brief, BriefQuestion, GivenAnswer, Said, answers
+from crm.choosing import chosen
 from crm.models import Message
-from crm.recognising import chosen
 from crm.standing import words_of_answer
 from interviews.models import Answer, Interview
 from interviews.progress import brief_of, talk_of

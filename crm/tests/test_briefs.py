@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm.briefs import Brief, BriefQuestion, InvalidBrief, Limits, Said, answers, plan, progress, read_message
-from crm.recognising import chosen, recognise
+from crm.choosing import chosen
+from crm.recognising import recognise
 from crm.tests.utterances import UTTERANCES
 from crm.wording import LANGUAGES
 from personas.providers.base import Act
@@ -273,18 +274,37 @@ def test_a_closing_that_thanks_follows_no_other_thanks(language, closing):
     assert talk.say("4").say == closing
 
 
+PAUSES = [
+    ("en", "Can I come back later?", "come back later by your link"),
+    ("de", "Kann ich später weitermachen?", "mit Ihrem Link wiederkommen"),
+    ("pl", "Czy mogę wrócić później?", "wrócić później tym samym linkiem"),
+]
+
+
+@pytest.mark.parametrize(("language", "asked", "told"), PAUSES)
+def test_who_asks_for_a_pause_is_told_how_and_asked_again(language, asked, told):
+    plan = Interview(Brief(questions=(ROLE,), language=language)).say(asked)
+    assert told in plan.say
+    assert plan.say.endswith(ROLE.text)
+    assert not plan.ends
+
+
 def test_who_stops_is_not_told_that_it_was_all():
     stopped = Interview().say("I'd like to stop")
     assert stopped.ends
     assert stopped.say == "Of course, we stop here. What you told me so far is kept. Thank you for your time."
 
 
-@pytest.mark.parametrize("words", ["4 out of 5", "I'd say 4/5", "4 von 5", "4 z 5", "Tak, 4 na 5."])
-def test_so_many_out_of_so_many_is_a_choice_of_a_scale(words):
+@pytest.mark.parametrize(
+    "words", ["4 out of 5", "I'd say 4/5", "4 von 5", "4 z 5", "Tak, 4 na 5.", "four", "Eher vier", "cztery."]
+)
+def test_a_number_is_a_choice_of_a_scale_however_it_is_said(words):
     assert chosen(words, RATING) == "4"
 
 
-@pytest.mark.parametrize("words", ["9 out of 5", "4 out of 10", "14/5", "1 to 5", "2 of 3 or 4 of 5"])
+@pytest.mark.parametrize(
+    "words", ["9 out of 5", "4 out of 10", "14/5", "1 to 5", "2 of 3 or 4 of 5", "No one in my team is"]
+)
 def test_what_names_no_one_place_of_a_scale_is_none(words):
     assert chosen(words, RATING) == ""
 
