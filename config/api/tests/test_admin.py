@@ -23,13 +23,13 @@ def test_a_new_key_is_shown_once_and_works(operator):
     form = {
         "account": account.pk,
         "name": "CRM",
-        "scopes": '["things"]',
+        "scopes": '["crm"]',
         "expires_at_0": "",
         "expires_at_1": "",
     }
     page = operator.post("/admin/api/apikey/add/", form, follow=True).content.decode()
     key = re.search(r"rk_[\w-]{43}", page).group(0)
-    assert caller_for_key(key).scopes == ("things",)
+    assert caller_for_key(key).scopes == ("crm",)
     assert key not in operator.get("/admin/api/apikey/").content.decode()
     assert AuditEntry.objects.get().action == "made API key"
 
