@@ -25,6 +25,7 @@ from voice import booking, calls, news, retry_rules, scheduling, twilio
 from voice.interview_words import words_of
 from voice.model_intents import asks_a_model
 from voice.models import CallTurn, PhoneCall
+from voice.phrases import phrases_of
 from voice.scheduling import Heard, Invitation, Move, Talk
 
 Status = PhoneCall.Status
@@ -45,6 +46,7 @@ class Unsure:
     talk: Talk
     account: Account
     persona: Persona | None
+    language: str
 
 
 def greet(call_id: Any, *, answered_by: str = "", now: datetime | None = None) -> str:
@@ -125,7 +127,24 @@ def _question(call: PhoneCall, number: int, talk: Talk, move: Move) -> Unsure | 
     if not asks_a_model(move, persona):
         return None
     PhoneCall.objects.filter(pk=call.pk).update(asked_turn=number)
-    return Unsure(call.pk, number, talk, call.account, persona)
+    return Unsure(call.pk, number, talk, call.account, persona, _language(call))
+
+
+def hold(unsure: Unsure) -> str:
+    """TwiML for the time in which a model thinks: a word, and then the way to `answer_to`."""
+    return twilio.hold(
+        phrases_of(unsure.language).say["one_moment"],
+        then=calls.webhook("twilio-process", call=unsure.call_id, turn=unsure.number, waited=1),
+        language=unsure.language,
+    )
+
+
+def answer_to(call_id: Any, number: int) -> str | None:
+    """The TwiML of a turn that was taken; None as long as it was not. Raises PhoneCall.DoesNotExist."""
+    call = PhoneCall.objects.get(pk=call_id)
+    if (kept := _kept(call, number)) is not None:
+        return kept
+    return None if is_on(call) else farewell(call)
 
 
 def farewell(call: PhoneCall | None = None) -> str:

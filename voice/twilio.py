@@ -319,6 +319,14 @@ def relay(*, socket: str, action: str, language: str, hints: Sequence[str] = ())
     return str(response)
 
 
+def hold(say: str, *, then: str, language: str) -> str:
+    """TwiML that says something and asks `then` at once for what is said next."""
+    response = VoiceResponse()
+    response.say(_spoken(say), voice=VOICE, language=language_of(language))
+    response.redirect(then, method="POST")
+    return str(response)
+
+
 def dial(say: str, number: str, *, afterwards: str, language: str) -> str:
     """TwiML that connects the person with somebody else, and ends the call after that."""
     code = language_of(language)

@@ -121,8 +121,18 @@ async def twilio_process(request: HttpRequest) -> HttpResponseBase:
 
 
 async def _heard(form: Form, query: Form) -> str:
+    if "waited" in query:
+        return await _awaited(form, query)
     heard = heard_in(form)
-    return await understanding.settled(await in_database(_by_rules, form, query, heard), heard)
+    return await understanding.settled_or_held(await in_database(_by_rules, form, query, heard), heard)
+
+
+async def _awaited(form: Form, query: Form) -> str:
+    """Where the line was held: what is said next, once a model has thought."""
+    call, number = await in_database(calls.call_of, form, query), _turn(query)
+    if call is None or number is None:
+        return turns.farewell()
+    return await understanding.awaited(call.pk, number)
 
 
 def _by_rules(form: Form, query: Form, heard: Heard) -> str | turns.Unsure:

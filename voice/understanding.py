@@ -3,6 +3,7 @@
 No thread and no database connection is held while a model is asked.
 """
 
+import asyncio
 import logging
 from typing import Any
 
@@ -12,6 +13,10 @@ from voice import model_intents, turns
 from voice.scheduling import Heard
 
 logger = logging.getLogger("rapport.voice")
+HOLD_AFTER_SECONDS = 2.0  # of silence while a model thinks, of Twilio's fifteen; then a word is said
+LOOK_SECONDS = 0.2
+# The event loop itself keeps no task alive.
+_thinking: set[asyncio.Task[str]] = set()
 
 
 async def hear(call_id: Any, number: int | None, heard: Heard) -> str:
@@ -33,6 +38,39 @@ async def settled(answer: str | turns.Unsure, heard: Heard) -> str:
         intent=intent,
         model_micro_usd=spent.micro_usd,
     )
+
+
+async def settled_or_held(answer: str | turns.Unsure, heard: Heard) -> str:
+    """The same, or after HOLD_AFTER_SECONDS a word to the person while the model goes on thinking.
+
+    The turn is taken as soon as it has thought, and `awaited` finds it.
+    """
+    if isinstance(answer, str):
+        return answer
+    task = asyncio.create_task(settled(answer, heard))
+    _thinking.add(task)
+    task.add_done_callback(_thought)
+    done, _pending = await asyncio.wait({task}, timeout=HOLD_AFTER_SECONDS)
+    return task.result() if done else turns.hold(answer)
+
+
+def _thought(task: asyncio.Task[str]) -> None:
+    _thinking.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("A turn could not be taken.", exc_info=error)
+
+
+async def awaited(call_id: Any, number: int) -> str:
+    """TwiML of a turn that is being thought about, in whatever process. Holds no connection meanwhile.
+
+    Where the process that thought is gone, its words are too: the person is asked again.
+    """
+    ends = asyncio.get_running_loop().time() + model_intents.MODEL_SECONDS + 1
+    while asyncio.get_running_loop().time() < ends:
+        if (told := await in_database(turns.answer_to, call_id, number)) is not None:
+            return told
+        await asyncio.sleep(LOOK_SECONDS)
+    return await in_database(turns.hear, call_id, number, Heard())
 
 
 async def _intent(unsure: turns.Unsure, heard: Heard) -> str:

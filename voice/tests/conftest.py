@@ -17,6 +17,12 @@ from voice.models import TimeSlot
 from voice.tests.simulator import BASE, OUR_NUMBER, Line
 
 
+@pytest.fixture(autouse=True)
+def nobody_is_held(monkeypatch):
+    """Django's client has no event loop in which a model could go on thinking."""
+    monkeypatch.setattr("voice.understanding.HOLD_AFTER_SECONDS", 60)
+
+
 @pytest.fixture
 def twilio(settings):
     with TwilioServer() as server:

@@ -9,10 +9,10 @@ from django.test import AsyncClient, Client
 from personas import speaking
 from tests.factories import make_persona
 from tests.fakes.openai_server import Behaviour, Fault
-from voice import model_intents
+from voice import model_intents, understanding
 from voice.models import Appointment, CallTurn, PhoneCall
 from voice.tests.conftest import make_callee, make_slots
-from voice.tests.simulator import checked_twiml, signed_post
+from voice.tests.simulator import BASE, checked_twiml, signed_post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 UNSURE = "go on then"
@@ -138,6 +138,87 @@ def test_the_same_turn_asked_again_meanwhile_asks_no_second_model(line, monkeypa
     assert asked == [1]
     assert repeated[0].content == line.documents[-1]
     assert CallTurn.objects.filter(number=1).count() == 1
+
+
+# --- a model that is slow: a word, and then the way to what is said next ----------------------------------
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    monkeypatch.setattr(understanding, "HOLD_AFTER_SECONDS", 0.05)
+
+
+def held(answer):
+    """Where a held line is sent, after a word to the person."""
+    root = checked_twiml(answer)
+    assert "moment" in root.find("Say").text
+    assert root.find("Gather") is None
+    return root.find("Redirect").text
+
+
+def test_a_slow_model_costs_no_silence(line, soon, monkeypatch):
+    asked, may_go_on = [], asyncio.Event()
+
+    async def slow(*_given, **_options):
+        asked.append(1)
+        await may_go_on.wait()
+        return "confirm"
+
+    async def call():
+        web = AsyncClient()
+        first = await signed_post(web, line.action, line.form(SpeechResult=UNSURE, Confidence="0.9"))
+        on = held(first)
+        waiting = asyncio.create_task(signed_post(web, on, line.form()))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        may_go_on.set()
+        return await waiting, await signed_post(web, on, line.form())
+
+    monkeypatch.setattr(model_intents, "intent_by_model", slow)
+    answer, again = async_to_sync(call)()
+    assert checked_twiml(answer).find("Gather") is not None
+    assert again.content == answer.content
+    assert asked == [1]
+    assert (last_turn().words, last_turn().intent) == (UNSURE, "confirm")
+
+
+def test_where_the_process_that_thought_is_gone_the_person_is_asked_again(line, soon, monkeypatch):
+    async def never(*_given, **_options):
+        await asyncio.Event().wait()
+
+    async def call():
+        web = AsyncClient()
+        on = held(await signed_post(web, line.action, line.form(SpeechResult=UNSURE, Confidence="0.9")))
+        for task in understanding._thinking:
+            task.cancel()
+        return await signed_post(web, on, line.form())
+
+    monkeypatch.setattr(model_intents, "intent_by_model", never)
+    monkeypatch.setattr(model_intents, "MODEL_SECONDS", -1)
+    answer = async_to_sync(call)()
+    assert "did not hear you" in answer.content.decode()
+    assert checked_twiml(answer).find("Gather") is not None
+
+
+def test_a_held_line_that_is_down_gets_a_goodbye(line, soon, monkeypatch):
+    async def slow(*_given, **_options):
+        await asyncio.sleep(0.2)
+        return "confirm"
+
+    async def call():
+        web = AsyncClient()
+        on = held(await signed_post(web, line.action, line.form(SpeechResult=UNSURE, Confidence="0.9")))
+        await asyncio.to_thread(line.hang_up)
+        return await signed_post(web, on, line.form())
+
+    monkeypatch.setattr(model_intents, "intent_by_model", slow)
+    assert checked_twiml(async_to_sync(call)()).find("Gather") is None
+
+
+@pytest.mark.parametrize("query", ["waited=1", "waited=1&turn=x", "waited=1&turn=1&call=nobody"])
+def test_a_held_line_of_nobody_gets_a_goodbye(line, query):
+    answer = signed_post(Client(), f"{BASE}/twilio-process?{query}", line.form(CallSid="CA-else"))
+    assert checked_twiml(answer).find("Gather") is None
 
 
 def test_a_call_that_ended_while_a_model_was_asked_takes_no_turn(line, monkeypatch):
