@@ -485,6 +485,7 @@ class Chat {
     if (!chips.length && this.words.dates.includes(message.question_key) && message.act !== "close") {
       const date = element("input", "chip");
       Object.assign(date, { type: "date", id: "date" });
+      date.setAttribute("form", "composer");
       date.setAttribute("aria-label", this.words.date);
       chips.push(date, submitter("pick", "date", this.words.useDate));
     }

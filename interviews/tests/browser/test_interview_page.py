@@ -160,6 +160,23 @@ def test_a_double_click_skips_one_question(site, page):
     assert [text for author, text in said(interview) if author == "person"] == ["Please skip this question."]
 
 
+@pytest.mark.parametrize("with_script", [True, False])
+def test_enter_after_a_date_sends_the_date(site, visitors, with_script):
+    question = {"text": "Since when?", "kind": "date", "probe_depth": 0}
+    interview, url = invited(site, questions=[{**question, "key": key} for key in ("first", "second")])
+    page = visitors(java_script_enabled=with_script).page()
+    page.goto(url)
+    page.get_by_role("button", name="I agree, begin").click()
+    if with_script:
+        wait_until_connected(page)
+    for day in ("2020-03-01", "2021-04-02"):
+        page.locator("#date").fill(day)
+        page.locator("#date").press("Enter")
+        expect(page.get_by_text(day).first).to_be_visible()
+        page.wait_for_timeout(500)
+    assert [text for author, text in said(interview) if author == "person"] == ["2020-03-01", "2021-04-02"]
+
+
 def test_the_menu_leads_back_to_the_question_before(site, page):
     interview, url = invited(site)
     page.goto(url)
