@@ -5,7 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from config.api.addresses import client_address, ident_of_address
-from config.api.handler import answer, failure_of
+from config.api.failures import failure_of
+from config.api.handler import answer
 from config.api.throttling import take
 
 # An office behind one address gets in; nobody gets through a list of passwords.
