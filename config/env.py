@@ -91,10 +91,13 @@ class Environment:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ImproperlyConfigured(f"{name} must be a time zone like Europe/Warsaw.") from None
 
-    def origins(self, name: str) -> list[str]:
-        """Origins as browsers send them. A slash at the end, which is no part of one, is dropped."""
+    def origins(self, name: str, *, wildcards: bool = False) -> list[str]:
+        """Origins as browsers send them; with wildcards also `https://*.example.com`.
+
+        A slash at the end, which is no part of one, is dropped.
+        """
         found = [word.removesuffix("/") for word in self.words(name)]
-        if not all(ORIGIN.fullmatch(word) for word in found):
+        if not all(ORIGIN.fullmatch(word) and (wildcards or "*" not in word) for word in found):
             raise ImproperlyConfigured(f"{name} must be origins like https://app.example.com, with commas.")
         return found
 

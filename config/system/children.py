@@ -8,6 +8,7 @@ import shutil
 import sys
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +70,16 @@ def run_web() -> None:
     from daphne import http_protocol
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server
+    from twisted.web import http
 
     from config.system import figures, heartbeats
 
     # Else Twisted reads every form, files included, on the event loop, only to throw the result away; and
     # a form it cannot read it answers without a body. Django reads forms on a thread.
     http_protocol.WebRequest = partial(http_protocol.WebRequest, parsePOSTFormSubmission=False)
+
+    # It does not know how younger codes are called (422, 429), and would say "Unknown Status".
+    http.RESPONSES.update({status.value: status.phrase.encode() for status in HTTPStatus})
 
     application = _application(settings.ASGI_APPLICATION)
     heartbeats.keep_beating("web", also=figures.write_alive)

@@ -95,8 +95,15 @@ def test_it_refuses_a_time_zone_there_is_not(text):
 
 
 def test_it_reads_origins_and_forgives_a_slash_at_the_end():
-    given = env(ORIGINS="https://app.example/, http://localhost:3000,https://*.a.example").origins("ORIGINS")
-    assert given == ["https://app.example", "http://localhost:3000", "https://*.a.example"]
+    given = env(ORIGINS="https://app.example/, http://localhost:3000").origins("ORIGINS")
+    assert given == ["https://app.example", "http://localhost:3000"]
+
+
+def test_origins_have_a_wildcard_only_where_one_is_understood():
+    given = env(ORIGINS="https://*.example.com")
+    assert given.origins("ORIGINS", wildcards=True) == ["https://*.example.com"]
+    with pytest.raises(ImproperlyConfigured, match="ORIGINS"):
+        given.origins("ORIGINS")
 
 
 @pytest.mark.parametrize("text", ["*", "app.example", "https://app.example/path", "https://a@b", "ftp://a"])

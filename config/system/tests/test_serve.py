@@ -1,9 +1,11 @@
 """`manage.py serve`, watched from outside."""
 
+import http.client
 import signal
 import socket
 import stat
 import time
+from http import HTTPStatus
 
 import psutil
 import pytest
@@ -59,6 +61,14 @@ def test_it_is_ready_when_every_part_answers(running):
         "worker": True,
         "beat": True,
     }
+
+
+def test_an_answer_says_its_code_in_words(running):
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection.request("POST", "/accounts", body="{}", headers={"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    connection.close()
+    assert (answer.status, answer.reason) == (422, HTTPStatus(422).phrase)
 
 
 def test_the_worker_gives_way_to_the_web_process(running):
