@@ -131,7 +131,7 @@ def from_process() -> Environment:
 
 
 def kept_secret(path: Path) -> str:
-    """The secret kept in a file, made (256 random bits, mode 0600) the first time.
+    """The secret kept in a file, made (384 random bits, mode 0600) the first time.
 
     Two processes that start together agree: the file is created exclusively, and the loser
     reads what the winner wrote. Raises OSError when the folder cannot be written.
@@ -141,7 +141,7 @@ def kept_secret(path: Path) -> str:
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(32))
+            file.write(secrets.token_urlsafe(48))
         try:
             os.link(draft, path)
         except FileExistsError:

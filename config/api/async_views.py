@@ -28,6 +28,7 @@ from config.api.failures import failure_of
 from config.api.gathering import Gathered
 from config.api.handler import error_response
 from config.api.permissions import HasScope
+from config.api.refused_callers import acounted
 from config.api.throttling import atake, note_headers
 
 ANSWERABLE = (APIException, Http404, PermissionDenied, SuspiciousOperation, DatabaseError, InterfaceError)
@@ -98,7 +99,7 @@ def async_endpoint(
                 caller = () if scope is None else (await authenticate(request, scope),)
                 return await view(request, *caller, *args, **kwargs)
             except ANSWERABLE as error:
-                return _refused(request, error, methods)
+                return _refused(request, await acounted(request, error), methods)
 
         return answer
 

@@ -22,6 +22,7 @@ from config.api.failures import (
     failure_of,
 )
 from config.api.families import family_of
+from config.api.refused_callers import counted
 
 logger = logging.getLogger("rapport.errors")
 
@@ -40,13 +41,16 @@ def headers_of(failure: Failure) -> dict[str, str]:
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
     """REST framework's EXCEPTION_HANDLER. None means a bug: Django then logs it and asks `server_error`."""
+    request = context.get("request")
+    if request is not None:
+        error = counted(getattr(request, "_request", request), error)
     failure = failure_of(error)
     if failure is None:
         return None
     if failure is DATABASE_AWAY:
         logger.error("The database does not answer: %s", error, exc_info=error)
     set_rollback()
-    path = context["request"].path if context.get("request") is not None else "/"
+    path = request.path if request is not None else "/"
     status, body = rendered(path, failure)
     return Response(body, status=status, headers=headers_of(failure))
 

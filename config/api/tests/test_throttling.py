@@ -209,3 +209,36 @@ class TestHeaders:
         response = client.get("/api/v1/public")
         assert response.status_code == 503
         assert "Retry-After" in response.headers
+
+
+# --- who has no usable credential ---------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/crm/users", "/api/v1/guides", "/chat", "/api/v1/chat/conversations"])
+def test_whoever_guesses_keys_is_slowed_down(client, settings, path):
+    settings.RATE_LIMIT_PER_MINUTE = 3
+    headers = {"Authorization": "Bearer rk_guessed"}
+    method = client.post if path == "/chat" else client.get
+    answers = [method(path, headers=headers) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
+    assert 1 <= int(answers[4]["Retry-After"]) <= 60
+
+
+@pytest.mark.django_db
+def test_those_who_have_a_key_are_not_held_back_by_those_who_guess(client, settings):
+    settings.RATE_LIMIT_PER_MINUTE = 1
+    for _ in range(3):
+        client.get("/api/v1/guides")
+    assert client.get("/api/v1/guides").status_code == 429
+    assert client.get("/api/v1/guides", headers=bearer(make_key())).status_code == 200
+
+
+@pytest.mark.django_db
+def test_while_redis_is_away_a_wrong_key_is_called_wrong(client, settings, monkeypatch):
+    monkeypatch.setattr("config.api.refused_callers.take", lambda *_a, **_k: _away())
+    assert client.get("/api/v1/guides").status_code == 401
+
+
+def _away():
+    return throttling.Allowance(False, 0, 0, 0, retry_after=5, is_away=True)
