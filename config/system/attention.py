@@ -55,23 +55,7 @@ def may_see(request: HttpRequest, model: type[Model]) -> bool:
 
 def attention(request: HttpRequest) -> Iterator[Figure]:
     """All of it that this member of staff may see, also what counts nothing now."""
-    waiting: tuple[tuple[type[Model], Callable[[], Figure]], ...] = (
-        (Conversation, waiting_people),
-        (Interview, failed_processing),
-        (Delivery, unknown_deliveries),
-        (Document, failed_documents),
-        (SmtpServer, paused_servers),
-        (Mailbox, failing_mailboxes),
-        (InboundEmail, unread_emails),
-        (VoiceEvent, unread_events),
-        (Campaign, paused_campaigns),
-        (Conversation, failed_replies),
-        (CallBatch, paused_batches),
-        (Callee, unknown_callees),
-        (MessageReport, open_reports),
-        (ContactMerge, proposed_merges),
-    )
-    yield from (figure() for model, figure in waiting if may_see(request, model))
+    yield from (figure() for model, figure in WAITING if may_see(request, model))
 
 
 def waiting_people() -> Figure:
@@ -224,3 +208,22 @@ def proposed_merges() -> Figure:
         list_url(ContactMerge, f"state__exact={ContactMerge.State.PROPOSED}"),
         _("Nothing is merged by itself: decide for each."),
     )
+
+
+# Whose it is, and how it is counted. The names are those of GET /metrics.
+WAITING: tuple[tuple[type[Model], Callable[[], Figure]], ...] = (
+    (Conversation, waiting_people),
+    (Interview, failed_processing),
+    (Delivery, unknown_deliveries),
+    (Document, failed_documents),
+    (SmtpServer, paused_servers),
+    (Mailbox, failing_mailboxes),
+    (InboundEmail, unread_emails),
+    (VoiceEvent, unread_events),
+    (Campaign, paused_campaigns),
+    (Conversation, failed_replies),
+    (CallBatch, paused_batches),
+    (Callee, unknown_callees),
+    (MessageReport, open_reports),
+    (ContactMerge, proposed_merges),
+)

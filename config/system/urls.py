@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from config.system import documentation, signing_in, views
 from config.system.administration_api import DetailedHealth, Overview, Settings
 from config.system.analytics_api import AnalyticsOverview, SystemAnalytics, UserAnalytics
+from config.system.metrics import Metrics
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.start, name="start"),
@@ -20,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/settings", Settings.as_view(), name="admin-settings"),
     path("admin/overview", Overview.as_view(), name="admin-overview"),
     path("admin/login/", signing_in.login, name="login"),
+    path("metrics", Metrics.as_view(), name="metrics"),
     path("openapi.json", documentation.openapi, name="openapi"),
     path("docs", documentation.docs, name="docs"),
     path("redoc", documentation.reference, name="reference"),
