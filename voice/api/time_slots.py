@@ -1,6 +1,6 @@
 """`/api/v1/time-slots…`: the times that calls offer, added, listed and taken off by a program."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,10 +21,9 @@ from config.api.openapi import enveloped
 from config.api.owned import OwnedList, given, one_of
 from voice.api.calls import SCOPE
 from voice.models import Appointment, TimeSlot
+from voice.models.calls import FARTHEST, LONGEST
 
 TAG = "Time slots"
-LONGEST = timedelta(days=1)
-FARTHEST = timedelta(days=730)
 STATES = ("free", "taken", "off", "past")
 
 

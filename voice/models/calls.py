@@ -1,18 +1,23 @@
 """Phone calls and their turns; the times on offer, and the appointments that calls make."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from config.api.ids import uuid7
 from config.api.models import Account, AccountQuerySet
 from crm.models import Contact, Conversation
 from voice import outcomes
 from voice.models.batches import Callee
+
+LONGEST = timedelta(days=1)  # of an interview
+FARTHEST = timedelta(days=730)  # ahead
 
 
 class TimeSlotQuerySet(AccountQuerySet):
@@ -51,6 +56,16 @@ class TimeSlot(models.Model):
 
     def __str__(self) -> str:
         return f"{timezone.localtime(self.starts_at):%a %d %b %Y %H:%M %Z}"
+
+    def clean(self) -> None:
+        """A slip of the year would be read out on the phone, or be no time at all in some zone."""
+        starts_at: datetime | None = self.starts_at
+        ends_at: datetime | None = self.ends_at
+        now = timezone.now()
+        if self._state.adding and starts_at and not now < starts_at < now + FARTHEST:
+            raise ValidationError({"starts_at": _("Must be ahead, within two years.")})
+        if starts_at and ends_at and not starts_at < ends_at <= starts_at + LONGEST:
+            raise ValidationError({"ends_at": _("Must be after the start, within a day.")})
 
 
 class PhoneCall(models.Model):

@@ -1,11 +1,14 @@
 """The admin pages of calls, and what is kept of a person."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from voice import personal_data
-from voice.models import Appointment, PhoneCall
+from voice.models import Appointment, PhoneCall, TimeSlot
 from voice.tests.conftest import make_callee, make_slots
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,6 +45,26 @@ def test_what_happened_cannot_be_changed(operator, booked):
     assert operator.post(f"{path}/change/", {"status": "failed"}).status_code == 403
     assert operator.post(f"{path}/delete/", {"post": "yes"}).status_code == 403
     assert operator.get("/admin/voice/phonecall/add/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("starts_in", "lasts", "said"),
+    [
+        (timedelta(days=-1), timedelta(hours=1), "within two years"),
+        (timedelta(days=9000 * 365 // 4), timedelta(hours=1), "within two years"),
+        (timedelta(days=3), timedelta(days=30), "within a day"),
+        (timedelta(days=3), timedelta(hours=-1), "within a day"),
+        (timedelta(days=3), timedelta(hours=1), ""),
+    ],
+)
+def test_a_slip_in_the_date_of_a_slot_is_told(operator, account, starts_in, lasts, said):
+    starts_at = timezone.now() + starts_in
+    form = {"account": account.pk, "is_offered": "on"}
+    for name, moment in (("starts_at", starts_at), ("ends_at", starts_at + lasts)):
+        form |= {f"{name}_0": f"{moment:%Y-%m-%d}", f"{name}_1": f"{moment:%H:%M}"}
+    answer = operator.post("/admin/voice/timeslot/add/", form)
+    assert (answer.status_code, said in answer.content.decode()) == (200 if said else 302, True)
+    assert TimeSlot.objects.count() == (0 if said else 1)
 
 
 def test_staff_see_who_took_a_slot_and_can_cancel(operator, booked):
