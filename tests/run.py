@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LANES = ("sqlite", "postgres")
-WORKERS = os.environ.get("RAPPORT_TEST_WORKERS", "2")
+WORKERS = os.environ.get("RAPPORT_TEST_WORKERS", "3")
 RERUNS = os.environ.get("RAPPORT_TEST_RERUNS", "0")
 # Some machines keep no bytecode. Without it each process compiles all tests and all of ours anew.
 FASTER = {"PYTHONDONTWRITEBYTECODE": ""}

@@ -15,8 +15,8 @@ from xdist.workermanage import WorkerController
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUP = re.compile(r'xdist_group\("(\w+)"\)')
-# What takes longest, longest first: begun late, it would keep one process busy while the other has nothing.
-# The reader of hostile files needs no database: meanwhile the other process makes PostgreSQL's template.
+# What takes longest, longest first: begun late, it would keep one process busy while the others have nothing.
+# The reader of hostile files needs no database: meanwhile the others make PostgreSQL's template.
 LONGEST = (
     "installation",
     "serve",
