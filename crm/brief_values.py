@@ -165,7 +165,7 @@ class GivenAnswer:
     """What the person answered to one question. `text` joins their messages; `seqs` names them."""
 
     question_key: str
-    kind: str  # answered | skipped | refused
+    kind: str  # answered | skipped | refused | withheld
     seqs: tuple[int, ...] = ()
     text: str = ""
     corrected: bool = False

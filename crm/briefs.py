@@ -12,7 +12,7 @@ from typing import Any
 from crm.brief_values import Brief, BriefQuestion, GivenAnswer, InvalidBrief, Limits, Progress, Said
 from crm.meta_questions import meta_answer
 from crm.recognising import Recognition, recognise
-from crm.standing import ANSWERED, Standing, answers, progress, stand
+from crm.standing import ANSWERED, WITHHELD, Standing, answers, progress, stand
 from crm.thinness import wants_probe
 from crm.wording import (
     NAMES,
@@ -147,11 +147,11 @@ class _Turn:
         key = last.question_key or self.standing.current
         question = self.brief.question(key)
         given = self.standing.given.get(key)
-        if question and given and last.act not in ("skip", "refuse") and self._may_probe(question):
+        if question and given and last.act not in ("skip", "refuse", WITHHELD) and self._may_probe(question):
             text = " ".join(said.text for said in given.said)
             if wants_probe(question, text, asked=self.standing.probes.get(key, 0)):
                 return self._probing(question)
-        kinds = {"skip": "fine", "refuse": "refused"}
+        kinds = {"skip": "fine", "refuse": "refused", WITHHELD: "fine"}
         return self._advance(before=self._ack(kinds.get(last.act, "thanks")))
 
     def _advance(self, *, before: str) -> TurnPlan:

@@ -16,7 +16,7 @@ from crm.briefs import Said
 from crm.models import Contact, Conversation, MediaFile
 from crm.persona_senses import Pictures
 from crm.recognising import Recognition, named_question, previous_key
-from crm.standing import UNFIT
+from crm.standing import UNFIT, WITHHELD
 from crm.turns import Turn
 from knowledge import search
 from personas import prompts, speaking
@@ -42,6 +42,7 @@ LABELS = {
 # History that a model gets; a token is about four characters of English.
 HISTORY_CHARACTERS = 12_000
 HISTORY_MESSAGES = 40
+TAKEN_OUT = "(The person withheld this answer.)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ def history(said: Sequence[Said], pictures: Pictures = MappingProxyType({})) -> 
     for message in reversed(said[-HISTORY_MESSAGES:]):
         if message.author == "system" or message.act == UNFIT:
             continue
-        text = persona_senses.pictured(message)
+        text = TAKEN_OUT if message.act == WITHHELD else persona_senses.pictured(message)
         left -= len(text)
         if left < 0 and lines:
             break

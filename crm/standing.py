@@ -14,6 +14,10 @@ ANSWERED, SKIPPED, REFUSED = "answered", "skipped", "refused"
 TAKEN_OVER, HANDED_BACK = "taken_over", "handed_back"
 # The act of a person's message that moderation refused: history and memory leave it out.
 UNFIT = "unfit"
+# Of a message whose words the person took out again (crm/withholding.py): it tells nothing, to nobody.
+WITHHELD = "withheld"
+# Acts of messages that may hold an answer's words.
+TELLING = frozenset({"answer", "correct", "back", "unclear", "skip", "refuse", WITHHELD})
 
 
 @dataclass(slots=True)
@@ -26,6 +30,8 @@ class Given:
 @dataclass(slots=True)
 class Standing:
     given: dict[str, Given] = field(default_factory=dict)
+    # All that was ever said to a question, also what a correction replaced.
+    told: dict[str, list[Said]] = field(default_factory=dict)
     probes: dict[str, int] = field(default_factory=dict)
     unclear: dict[str, int] = field(default_factory=dict)
     reopened: set[str] = field(default_factory=set)
@@ -33,6 +39,7 @@ class Standing:
     turns: int = 0  # messages of the person
     spoken: int = 0  # messages of the persona
     pending: str = ""  # what the person is waited for: "maybe_stop", "which"
+    unplaced: list[Said] = field(default_factory=list)  # corrections, until it is known of which answer
     last: Said | None = None  # the person's latest message
     waited: str = ""  # `pending` as it was before that message
 
@@ -76,10 +83,25 @@ def _person(brief: Brief, standing: Standing, said: Said) -> None:
     act, key = said.act or "answer", said.question_key or standing.current
     if act == "maybe_stop" or (act == "correct" and not said.question_key):
         standing.pending = "maybe_stop" if act == "maybe_stop" else "which"
-    elif brief.question(key) is None:
-        return
-    elif act == "correct":
+        if act == "correct":
+            standing.unplaced.append(said)
+    elif brief.question(key) is not None:
+        _told(standing, key, act, said)
+        _bear_on(standing, key, act, said)
+
+
+def _told(standing: Standing, key: str, act: str, said: Said) -> None:
+    if act in TELLING:
+        standing.told.setdefault(key, []).extend([*standing.unplaced, said])
+        standing.unplaced.clear()
+
+
+def _bear_on(standing: Standing, key: str, act: str, said: Said) -> None:
+    if act == "correct":
         standing.given[key] = Given(ANSWERED, [said], corrected=key in standing.given)
+        standing.reopened.discard(key)
+    elif act == WITHHELD:
+        standing.given[key] = Given(WITHHELD, [said])
         standing.reopened.discard(key)
     elif act == "back":
         standing.reopened.add(key)
@@ -128,7 +150,7 @@ def progress(brief: Brief, talk: Sequence[Said]) -> Progress:
 def answers(brief: Brief, talk: Sequence[Said]) -> list[GivenAnswer]:
     """What was given so far, in the guide's order.
 
-    Skipped and refused questions are in it, unasked ones are not.
+    Skipped, refused and withheld questions are in it, unasked ones are not.
     """
     standing = stand(brief, talk)
     found = []

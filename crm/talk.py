@@ -255,6 +255,14 @@ def _refuse_interleaving(
         raise turn_taken()
 
 
+def refuse_while_answered(conversation: Conversation) -> None:
+    """Raises TurnTaken while the last message waits for its reply, or has it written."""
+    if _persona_answers(conversation):
+        _refuse_interleaving(
+            conversation, _latest(conversation)[1], now=timezone.now(), only_unanswered=False
+        )
+
+
 def turn_taken() -> TurnTaken:
     return TurnTaken(_("A reply is being written. Please wait for it."))
 

@@ -250,6 +250,7 @@ class Answer(models.Model):
         ANSWERED = "answered", "Answered"
         SKIPPED = "skipped", "Skipped"
         REFUSED = "refused", "Would rather not say"
+        WITHHELD = "withheld", "Withheld by the person"
 
     account_path = "interview__account"
 
@@ -291,7 +292,7 @@ class ProcessingStep(models.Model):
     """One step after an interview, done at most once at a time: pdf → storage → knowledge.
 
     waiting → running → done;  running → waiting (tried again later) | failed (gave up; repeatable)
-    failed | done → waiting (repeated by staff, or the person corrected an answer)
+    failed | done → waiting (repeated by staff, or the person corrected or withheld an answer)
     `attempts` is also the fence: a worker whose lease ran out cannot write over the one that came after.
     """
 

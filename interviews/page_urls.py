@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path, re_path
 
-from interviews import pages, pages_without_script, phone_pages
+from interviews import pages, pages_without_script, phone_pages, withholding_pages
 
 urlpatterns: list[URLPattern] = [
     path("i/fresh", pages.fresh_link, name="fresh-link"),
@@ -15,6 +15,8 @@ urlpatterns: list[URLPattern] = [
     path("chat/<uuid:conversation_id>/send", pages_without_script.send, name="interview-send"),
     path("chat/<uuid:conversation_id>/call", phone_pages.call_me, name="interview-call"),
     path("chat/<uuid:conversation_id>/reopen", pages.reopen, name="interview-reopen"),
+    path("chat/<uuid:conversation_id>/answers", withholding_pages.answers, name="interview-answers"),
+    path("chat/<uuid:conversation_id>/withhold", withholding_pages.withhold, name="interview-withhold"),
     path("chat/<uuid:conversation_id>/delete", pages.delete, name="interview-delete"),
     path("chat/<uuid:conversation_id>/messages", pages.messages, name="interview-messages"),
     path("chat/<uuid:conversation_id>/status", pages.status, name="interview-status"),

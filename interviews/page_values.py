@@ -59,6 +59,7 @@ def note_for(code: str) -> str:
         "empty": _("Write something first."),
         "long": _("That is more than fits in one message. Please shorten it."),
         "busy": _("The last message is still being answered. Please wait a moment, then send again."),
+        "waits": _("The last message is still being answered. Please wait a moment, then try again."),
         "ended": _("This interview has ended."),
         "fast": _("That was very fast. Please wait a few seconds and send again."),
         "failed": _("The answer could not be written. Your message is kept; please try again."),
@@ -163,6 +164,11 @@ def answers_values(interview: Interview) -> dict[str, Any]:
     }
 
 
+def answers_so_far(interview: Interview) -> dict[str, Any]:
+    """While the talk goes on: of what was asked already. The guide's other questions are not told ahead."""
+    return {"told": [one for one in told_by(interview) if one.kind], "may_correct": True}
+
+
 def pdf_values(interview: Interview) -> dict[str, Any]:
     """`state`: ready, failed, or working."""
     if interview.pdf.name:
@@ -219,6 +225,7 @@ def words_for_script(interview: Interview) -> dict[str, Any]:
         "offline": _("You are offline. Your words wait here."),
         "back": _("Connected again."),
         "linkEnded": _("This link has run out. Reload the page to ask for a fresh one."),
+        "withheld": _("You withheld this answer."),
         "noReply": _("There is no answer yet."),
         "progress": _("{answered} of {total}"),
         "counter": _("{left} characters left"),

@@ -63,7 +63,7 @@ def _move_to_end(interview: Interview) -> bool:
         at=at,
     )
     if to == State.COMPLETED:
-        _queue(interview.pk)
+        begin_again(interview.pk)
         wake(interview.pk)
     return True
 
@@ -77,22 +77,30 @@ def _outcome(interview: Interview) -> str:
     return State.DECLINED if reason in ("stopped", "declined") else State.ABANDONED
 
 
-def _queue(interview_id: UUID) -> None:
-    """The three steps, waiting; those of an earlier end (a corrected interview) begin again."""
+def begin_again(interview_id: UUID, *, at: datetime | None = None) -> None:
+    """The three steps, waiting until `at`; those of an earlier end (a corrected interview) begin again."""
     steps = [
         ProcessingStep(interview_id=interview_id, name=name, position=position)
         for position, name in enumerate(ORDER)
     ]
     ProcessingStep.objects.bulk_create(steps, ignore_conflicts=True)
-    _reset(ProcessingStep.objects.filter(interview_id=interview_id))
+    _reset(ProcessingStep.objects.filter(interview_id=interview_id), at=at)
 
 
-def _reset(steps: QuerySet[ProcessingStep]) -> int:
+def hurry_along(interview_id: UUID) -> None:
+    """What was to wait for something is due now."""
+    ProcessingStep.objects.filter(interview_id=interview_id, state=Step.WAITING).update(
+        not_before=timezone.now()
+    )
+    wake(interview_id)
+
+
+def _reset(steps: QuerySet[ProcessingStep], *, at: datetime | None = None) -> int:
     return int(
         steps.update(
             state=Step.WAITING,
             attempts=0,
-            not_before=timezone.now(),
+            not_before=at or timezone.now(),
             lease_until=None,
             error="",
             result={},

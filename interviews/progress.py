@@ -18,7 +18,7 @@ class Told:
     """One question of the guide, and what the person said to it; `kind` is empty when it was not reached."""
 
     question: briefs.BriefQuestion
-    kind: str = ""  # answered | skipped | refused
+    kind: str = ""  # answered | skipped | refused | withheld
     text: str = ""
     corrected: bool = False
     seqs: tuple[int, ...] = ()

@@ -109,6 +109,7 @@ def _note(act: str, topic: str) -> str:
         "correct": _("Wants to correct an answer"),
         "back": _("Goes back to an earlier question"),
         "stop": _("Asks to stop"),
+        "withheld": _("Withheld by the person"),
     }
     return notes.get(act, "")
 
@@ -128,6 +129,8 @@ def _answer_note(answer: Answer) -> str:
         return _("Skipped")
     if answer.kind == Answer.Kind.REFUSED:
         return _("Would rather not say")
+    if answer.kind == Answer.Kind.WITHHELD:
+        return _("Withheld by the person")
     return _("Corrected") if answer.is_corrected else ""
 
 

@@ -446,7 +446,7 @@ class Chat {
       article.id = `m${message.seq}`;
       article.dataset.seq = message.seq;
     }
-    const words = element("div", "words", message.text);
+    const words = element("div", "words", message.act === "withheld" ? this.words.withheld : message.text);
     words.dir = "auto";
     if (message.author !== "system") words.lang = this.words.language;
     const meta = element("p", "meta", message.author === "person" ? time : `${author} · ${time}`);

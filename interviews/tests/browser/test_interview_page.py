@@ -124,6 +124,38 @@ def test_a_correction_on_the_last_page_is_one_step(site, page):
     assert interview.state in (Interview.State.COMPLETED, Interview.State.PROCESSED)
 
 
+@pytest.mark.parametrize("with_script", [True, False], ids=["with-script", "without-script"])
+def test_an_answer_is_withheld_during_the_talk_and_another_after_it(site, visitors, with_script):
+    interview, url = invited(site)
+    page = visitors(java_script_enabled=with_script).page()
+    page.goto(url)
+    page.get_by_role("button", name="I agree, begin").click()
+    page.get_by_label("Your answer").fill(ANSWERS[0])
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".said.persona")).to_have_count(2)
+    page.get_by_label("Menu").click()
+    page.get_by_role("link", name="Your answers so far").click()
+    withhold_first(page)
+    page.get_by_role("link", name="Back to the interview").click()
+    expect(page.locator(".said.person")).to_contain_text("You withheld this answer.")
+    page.get_by_label("Your answer").fill(ANSWERS[1])
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="4", exact=True).click()
+    if with_script:
+        page.get_by_role("link", name="See your answers").click()
+    withhold_first(page)
+    assert [text for author, text in said(interview) if author == "person"] == ["", "", "4"]
+
+
+def withhold_first(page):
+    """Of the answers that the list still has."""
+    told = page.get_by_text("You withheld this answer.")
+    before = told.count()
+    page.get_by_text("Withhold this: ").first.click()
+    page.get_by_role("button", name="Withhold this answer").first.click()
+    expect(told).to_have_count(before + 1)
+
+
 def test_the_keyboard_alone_is_enough(site, page):
     interview, url = invited(site)
     page.goto(url)
@@ -231,7 +263,11 @@ def test_no_page_has_an_accessibility_fault(site, visitors, colours, viewport):
     pages["chat"] = faults(page)
     page.get_by_label("Menu").click()
     pages["menu"] = faults(page)
-    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Your answers so far").click()
+    page.get_by_text("Withhold this: ").click()
+    pages["answers"] = faults(page)
+    page.get_by_role("link", name="Back to the interview").click()
+    wait_until_connected(page)
     answer(page, ANSWERS[1])
     answer(page, "4")
     page.get_by_role("link", name="See your answers").click()
