@@ -19,11 +19,13 @@ MARK = re.compile(r"(\[(?:name|email|phone|link|number)\])")
 NAMES_IN_A_ROW = re.compile(r"\[name\](?:[\s-]{0,3}\[name\])+")
 
 _SPACE = " \u00a0\u202f"
-_LETTERS = r"[\w\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0e7f]"  # with the marks that Python's \w lacks
+# With the marks that Python's \w lacks.
+_LETTERS = r"[\w\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0e7f]"
 _PIECE = re.compile(rf"{_LETTERS}+")
 _POSSESSIVE = rf"['’][sS](?!{_LETTERS})"
 _WORD = re.compile(rf"{_LETTERS}+(?:(?!{_POSSESSIVE})['’‑-]{_LETTERS}+)*")
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]{2,}")  # written without spaces
+# Written without spaces, so that a name there is no word of its own.
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]{2,}")
 _TRANSCRIBED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa"})
 _UNMARKED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 _LONGEST_WORD = 80  # characters; no longer one is a name

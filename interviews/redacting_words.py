@@ -2,29 +2,30 @@
 
 import re
 
+_PARTICLES = """
+von van der den de del della di da do dos das du la le les el al bin ibn ben und and y e zu zur zum dr
+prof mr mrs ms miss herr frau pan pani sir med dipl ing jr sr phd
+"""
+_WORDS = """
+amber angel april art august autumn baker bill bishop black blue bond booker brook brown buck carpenter
+chance chase church cliff cook cooper crystal daisy dawn day dean dot drew earl faith field fisher
+forest foster fox frank gene ginger glen gold grace grant gray green grey guy hall harmony hazel heather
+hill holly home hope house hunt hunter ivy jack jade jasmine jewel joy june king knight lake lance lane
+lily little long love major mark marsh mason may melody mercy miles miller moore mount nick noble north
+olive page park parker pat patience pearl penny person piper poppy porter price prince ray read reed
+rich river rob robin rock rose rosemary ruby rusty sage sandy savage serenity short silver singer skip
+small smith snow south spencer spring star sterling stone story strong sue summer teller tucker turner
+victory violet walker ward waters way weaver west white wild will winter wise wood woods worth work
+young alt braun dick ernst frei gross groß grün gut hart heiter hoch jung klein krank kurz lang lange
+laut lieb mai neu reich rot schwarz sauer stark voll weich weiß biały czarny długi góra kot kowal król
+lis maja mróz sowa wilk zając
+"""
+
 # Parts of names that name nobody: particles and titles. The whole name has them in it.
-NO_NAMES = frozenset(
-    "von van der den de del della di da do dos das du la le les el al bin ibn ben und and y e zu zur zum "
-    "dr prof mr mrs ms miss herr frau pan pani sir med dipl ing jr sr phd".split()
-)
+NO_NAMES = frozenset(_PARTICLES.split())
 
 # Names that are words too, in English, German and Polish: in small letters they are taken for the word.
-ORDINARY_WORDS = frozenset(
-    "amber angel april art august autumn baker bill bishop black blue bond booker brook brown buck carol "
-    "carpenter chance chase church christian cliff cole cook cooper crystal daisy dale dawn day dean "
-    "dolly dot drew earl faith field fisher ford forest foster fox frank gene ginger glen gold grace grant "
-    "gray green grey guy hall harmony hazel heath heather hill holly home hope house hunt hunter ivy jack "
-    "jade jasmine jewel joy june king knight lake lance lane lee lily little long love major marina mark "
-    "marsh martin mason may melody mercy miles miller moore mount nick noble north olive page park parker "
-    "pat patience pearl penny peg person piper poppy porter price prince ray read reed rich river rob robin "
-    "rock rose rosemary ruby rusty sage sandy savage serenity short silver singer skip small smith snow "
-    "south spencer spring star sterling stone story strong sue summer taylor teller temple terry tucker "
-    "turner van victor victory violet walker ward waters way weaver west white wild will winter wise wood "
-    "woods worth work young "
-    "alt braun dick ernst frei gross groß grün gut hart heiter hoch jung klein kraus krank kurz lang lange laut "
-    "lieb mai neu reich rot schwarz sauer sonntag stark voll weich weiß "
-    "biały czarny długi góra kot kowal król lis maja mazur mróz nowak sowa wilk wójcik zając".split()
-)
+ORDINARY_WORDS = frozenset(_WORDS.split())
 
 # Countries whose numbers are written without a country code in a language; elsewhere the language's own code.
 REGIONS = {

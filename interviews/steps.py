@@ -117,7 +117,7 @@ def _give(interview: Interview) -> Document:
 
 
 def _file_of(interview: Interview, sections: Sequence[ingestion.Section]) -> tuple[str, bytes]:
-    """The PDF; of a redacted interview the sections as a text, as the file may go to a vendor's knowledge too.
+    """The PDF; of a redacted interview its sections, as the file may go to a vendor's knowledge too.
 
     The id in it keeps two interviews with the same words two documents.
     """

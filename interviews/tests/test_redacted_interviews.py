@@ -5,7 +5,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from crm.models import ContactAddress
-from interviews import processing, starting, summarising
+from interviews import processing, starting, steps, summarising
 from interviews.freezing import frozen_guide
 from interviews.guides import change_guide
 from interviews.models import Interview, ProcessingStep
@@ -63,6 +63,8 @@ def test_what_is_indexed_has_marks_and_still_names_its_message():
         "[name] answered: Spreadsheets each day. Write to [email] or ring [phone], or see [link]."
     )
     assert tools[1] == {"messages": [4]}
+    document = interview.document
+    assert (document.origin_link, document.origin_id) == (steps.ORIGIN_LINK, str(interview.pk))
 
 
 def test_neither_title_nor_file_nor_terms_of_the_document_tell_who_it_was():
