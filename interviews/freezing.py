@@ -21,6 +21,7 @@ def frozen_guide(guide: Guide, *, seed: str, at: datetime) -> dict[str, Any]:
         "version": guide.version,
         "consent_text": guide.consent_text,
         "consent_version": guide.consent_version,
+        "redacts_personal_data": guide.redacts_personal_data,
         "brief": brief_of(guide, seed=seed, at=at).to_json(),
     }
 

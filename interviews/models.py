@@ -57,6 +57,14 @@ class Guide(models.Model):
         help_text="Time since Begin after which the interview closes at the next message.",
     )
     link_days = models.PositiveSmallIntegerField(default=30, help_text="How long an invitation link lives.")
+    redacts_personal_data = models.BooleanField(
+        "redact before indexing",
+        default=False,
+        help_text=(
+            "The knowledge base gets marks like [name], [email], [phone], [link] and [number] instead of "
+            "personal data. Transcript and PDF keep what was said. For interviews that begin from now on."
+        ),
+    )
     version = models.PositiveIntegerField(default=1, editable=False)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,6 +1,7 @@
 """What is kept of an interview, read from its rows: a transcript for the PDF, sections for the knowledge."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from django.utils import translation
@@ -9,10 +10,11 @@ from django.utils.translation import ngettext
 
 from crm.briefs import Brief, GivenAnswer, Said, answers
 from crm.contacts import email_of
-from crm.models import Message
+from crm.models import ContactAddress, Message
 from crm.standing import said_to_staff, words_of_answer
 from interviews.models import Answer, Interview
 from interviews.progress import brief_of, talk_of
+from interviews.redacting import NAME, Redactor
 from interviews.transcripts import Answered, Spoken, Transcript, moment
 from knowledge.ingestion import Section
 
@@ -134,13 +136,44 @@ def _answer_note(answer: Answer) -> str:
     return _("Corrected") if answer.is_corrected else ""
 
 
+def redactor_of(interview: Interview) -> Redactor | None:
+    """None where the guide, as it was at Begin, does not ask for redaction before indexing."""
+    if not interview.frozen_guide.get("redacts_personal_data"):
+        return None
+    addresses = interview.contact.addresses.all()
+    emails = [address for address in addresses if address.kind == ContactAddress.Kind.EMAIL]
+    return Redactor(
+        names=[interview.contact.name],
+        emails=[written for email in emails for written in (email.value, email.as_given)],
+        phones=[address.value for address in addresses if address.kind == ContactAddress.Kind.PHONE],
+        language=brief_of(interview).language,
+    )
+
+
+def indexed_name_of(interview: Interview) -> str:
+    """The person as the knowledge names them."""
+    redacts = interview.frozen_guide.get("redacts_personal_data")
+    return NAME if redacts and interview.contact.name else person_of(interview)
+
+
 def sections_of(interview: Interview) -> list[Section]:
-    """One section per message that tells something, so that a citation opens that very message."""
+    """One section per message that tells something, so that a citation opens that very message.
+
+    Redacted where the guide asks for it: what becomes of them (passages, quotes, vectors, what models are
+    sent) is made from these texts alone.
+    """
+    sections, redactor = _sections(interview), redactor_of(interview)
+    if redactor is None:
+        return sections
+    return [replace(section, text=redactor.redact(section.text)) for section in sections]
+
+
+def _sections(interview: Interview) -> list[Section]:
     brief, talk = brief_of(interview), talk_of(interview.conversation_id)
     asked = _asked_before(talk)
     by_seq = {said.seq: said for said in talk}
     with translation.override(brief.language):
-        person = person_of(interview)
+        person = indexed_name_of(interview)
         sections = [
             _section(brief, given, by_seq[seq], asked=asked.get(seq, "") if number else "", person=person)
             for given in answers(brief, talk)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from interviews import transcripts
 from interviews.models import Interview, ProcessingStep
-from interviews.records import person_of, sections_of, transcript_of
+from interviews.records import indexed_name_of, redactor_of, sections_of, transcript_of
 from interviews.summarising import summarise
 from knowledge import ingestion
 from knowledge.models import Collection, Document
@@ -94,17 +94,17 @@ def _given_before(step: ProcessingStep) -> Document | None:
 
 
 def _give(interview: Interview) -> Document:
-    with default_storage.open(str(interview.pdf.name), "rb") as stored:
-        content = stored.read()
+    sections = sections_of(interview)
+    filename, content = _file_of(interview, sections)
     with translation.override(interview.guide.language):
-        title = _("Interview with %(name)s") % {"name": person_of(interview)}
+        title = _("Interview with %(name)s") % {"name": indexed_name_of(interview)}
     try:
         document = ingestion.add_document(
             collection_of(interview),
             title=f"{title} · {interview.guide.name}",
-            filename=f"interview-{interview.pk}.pdf",
+            filename=filename,
             content=content,
-            sections=sections_of(interview),
+            sections=sections,
             origin=ingestion.Origin(ORIGIN, str(interview.pk), ORIGIN_LINK),
         )
     except ingestion.Refused as refusal:
@@ -114,6 +114,18 @@ def _give(interview: Interview) -> Document:
     Interview.objects.filter(pk=interview.pk).update(document=document)
     _remove_earlier(interview, document)
     return document
+
+
+def _file_of(interview: Interview, sections: Sequence[ingestion.Section]) -> tuple[str, bytes]:
+    """The PDF; of a redacted interview its sections, as the file may go to a vendor's knowledge too.
+
+    The id in it keeps two interviews with the same words two documents.
+    """
+    if redactor_of(interview) is not None:
+        texts = [f"Interview {interview.pk}", *(section.text for section in sections)]
+        return f"interview-{interview.pk}.txt", "\n\n".join(texts).encode()
+    with default_storage.open(str(interview.pdf.name), "rb") as stored:
+        return f"interview-{interview.pk}.pdf", stored.read()
 
 
 def _remove_earlier(interview: Interview, document: Document) -> None:

@@ -6,6 +6,7 @@ from django.utils.text import Truncator
 from crm import briefs
 from interviews.models import Interview
 from interviews.progress import brief_of, talk_of
+from interviews.records import redactor_of
 from personas import speaking
 
 GENERAL = "General Discussion"
@@ -24,13 +25,18 @@ def summarise(interview: Interview) -> None:
     Interview.objects.filter(pk=interview.pk).update(
         title=brief.guide_name[:200],
         subheading=_first_line(given),
-        category=_category(interview, "\n\n".join(given)[:READ_CHARACTERS]),
+        category=_category(interview, _for_a_model(interview, "\n\n".join(given))[:READ_CHARACTERS]),
     )
 
 
 def _first_line(given: list[str]) -> str:
     """The person's own words: the longest of their answers says most."""
     return Truncator(max(given, key=len)).chars(200) if given else NO_ANSWER
+
+
+def _for_a_model(interview: Interview, text: str) -> str:
+    redactor = redactor_of(interview)
+    return redactor.redact(text) if redactor else text
 
 
 def _category(interview: Interview, text: str) -> str:

@@ -100,6 +100,7 @@ class GuideForm(forms.ModelForm):
             "max_minutes",
             "forbidden_topics",
             "collection",
+            "redacts_personal_data",
         )
         widgets = {
             name: UnfoldAdminTextareaWidget(attrs={"rows": 3})
@@ -153,6 +154,7 @@ class GuideAdmin(CheckedIdsAdmin):
                     ("max_turns", "max_minutes"),
                     "forbidden_topics",
                     "collection",
+                    "redacts_personal_data",
                 )
             },
         ),

@@ -85,6 +85,7 @@ class GuideSerializer(serializers.ModelSerializer):
             "max_turns",
             "max_minutes",
             "link_days",
+            "redacts_personal_data",
             "is_active",
             "version",
             "questions",

@@ -203,6 +203,16 @@ def test_a_changed_question_makes_a_new_version_and_an_unchanged_guide_none(staf
     assert [question.key for question in guide.questions.all()] == ["rating", "tools", "role"]
 
 
+def test_staff_switch_redaction_before_indexing_on_and_off(staff):
+    guide = make_guide()
+    path = reverse("admin:interviews_guide_change", args=[guide.pk])
+    assert "marks like [name]" in staff.get(path).content.decode()
+    staff.post(path, form_of(guide, redacts_personal_data="on"))
+    assert Guide.objects.get().redacts_personal_data
+    staff.post(path, form_of(guide))
+    assert not Guide.objects.get().redacts_personal_data
+
+
 def test_the_persona_of_another_account_is_refused(staff):
     guide = make_guide()
     persona = make_persona(make_account("other"))

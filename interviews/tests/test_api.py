@@ -65,6 +65,13 @@ def test_changed_questions_are_a_new_version(api):
     assert list(guide.questions.values_list("key", flat=True)) == ["one"]
 
 
+def test_redaction_before_indexing_is_off_until_it_is_asked_for(api):
+    made = api("post", "/api/v1/guides", guide_body()).json()["data"]
+    assert made["redacts_personal_data"] is False
+    changed = api("patch", f"/api/v1/guides/{made['id']}", {"redacts_personal_data": True}).json()["data"]
+    assert (changed["redacts_personal_data"], changed["version"]) == (True, 2)
+
+
 def test_a_changed_question_needs_its_key_and_text_too(api):
     guide = make_guide()
     response = api("patch", f"/api/v1/guides/{guide.pk}", {"questions": [{"topic": "Work"}]})
