@@ -4,15 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('interviews', '0001_squashed_0003_documented_api'),
+        ("interviews", "0004_withheld_answers"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='guide',
-            name='redacts_personal_data',
-            field=models.BooleanField(default=False, help_text='The knowledge base gets marks like [name], [email], [phone], [link] and [number] instead of personal data. Transcript and PDF keep what was said. For interviews that begin from now on.', verbose_name='redact before indexing'),
+            model_name="guide",
+            name="redacts_personal_data",
+            field=models.BooleanField(
+                default=False,
+                help_text="The knowledge base gets marks like [name], [email], [phone], [link] and [number] instead of personal data. Transcript and PDF keep what was said. For interviews that begin from now on.",
+                verbose_name="redact before indexing",
+            ),
         ),
     ]
