@@ -137,7 +137,7 @@ class Conversation(models.Model):
         return self.state == self.State.OPEN
 
     def assign(self, staff: Any) -> None:
-        """To a member of staff, or with None to nobody. Nothing else is written: the talk may go on meanwhile."""
+        """To a member of staff, or to nobody. Only this is written: the talk may go on meanwhile."""
         Conversation.objects.filter(pk=self.pk).update(assigned_to=staff)
         self.assigned_to = staff
 
