@@ -17,6 +17,7 @@ from crm.models import (
     MediaFile,
     Message,
     MessageVersion,
+    PrivateNote,
     Suppression,
     TimelineEntry,
 )
@@ -64,6 +65,7 @@ def _conversation(conversation: Conversation) -> dict[str, Any]:
     before = MessageVersion.objects.filter(message__conversation=conversation).order_by(
         "message_id", "number"
     )
+    notes = conversation.private_notes.order_by("created_at").values("text", "created_at")[:MOST_MESSAGES]
     return {
         "id": str(conversation.pk),
         "title": conversation.title,
@@ -74,6 +76,8 @@ def _conversation(conversation: Conversation) -> dict[str, Any]:
             {"seq": seq, "text": text, "said_at": at.isoformat()}
             for seq, text, at in before.values_list("message__seq", "text", "said_at")[:MOST_MESSAGES]
         ],
+        # What was written about a person is theirs to know; who wrote it is not about them.
+        "private_notes": [{**row, "created_at": row["created_at"].isoformat()} for row in notes],
     }
 
 
@@ -92,7 +96,7 @@ def erase(contact: Contact, conversation_id: UUID | None = None) -> dict[str, in
 
 
 def _erase_talks(contact: Contact, conversations: Any) -> dict[str, int]:
-    removed = {"conversations": 0, "messages": 0, "files": 0, "links": 0, "timeline": 0}
+    removed = {"conversations": 0, "messages": 0, "notes": 0, "files": 0, "links": 0, "timeline": 0}
     if left := _remembered_elsewhere(conversations):
         removed[LEFT_AT_LYZR] = left
     for conversation in conversations:
@@ -103,6 +107,7 @@ def _erase_talks(contact: Contact, conversations: Any) -> dict[str, int]:
             removed["links"] += AccessLink.objects.filter(conversation=conversation).delete()[0]
             removed["timeline"] += _erase_timeline(contact, conversation)
             removed["messages"] += Message.objects.filter(conversation=conversation).count()
+            removed["notes"] += PrivateNote.objects.filter(conversation=conversation).delete()[0]
             Conversation.objects.filter(pk=conversation.pk).delete()
             removed["conversations"] += 1
     return removed

@@ -340,7 +340,10 @@ def language_of(conversation: Conversation) -> str:
 
 
 def take_over(conversation: Conversation, staff: Any) -> bool:
-    """A member of staff speaks from now on; the persona is silent, and the person is told."""
+    """A member of staff speaks from now on; the persona is silent, and the person is told.
+
+    If nobody had the conversation, it is assigned to them.
+    """
     with transaction.atomic():
         rows = Conversation.objects.filter(
             pk=conversation.pk, taken_over_by=None, state=Conversation.State.OPEN
@@ -348,6 +351,7 @@ def take_over(conversation: Conversation, staff: Any) -> bool:
         if not rows.update(taken_over_by=staff):
             return False
         conversation.taken_over_by = staff
+        Conversation.objects.filter(pk=conversation.pk, assigned_to=None).update(assigned_to=staff)
         with translation.override(language_of(conversation)):
             words = _("A member of our team has joined and answers from now on.")
         say(conversation, words, author=Message.Author.SYSTEM, act=TAKEN_OVER)

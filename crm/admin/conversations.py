@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, re_path
 from django.utils.translation import gettext_lazy as _
@@ -15,11 +15,9 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 
-from config.api.audit import record
-from config.api.models import AuditEntry
-from crm import filing, talk, watching
+from crm import filing, notes, talk, watching
 from crm.admin import dashboards
-from crm.admin.object_ids import CheckedIdsAdmin
+from crm.admin.staff_side import AssignmentFilter, StaffSideAdmin, assignable
 from crm.models import Conversation, Message
 from crm.word_search import talks_found
 from personas import agents, speaking
@@ -36,16 +34,26 @@ MOVES: dict[str, str] = {
 
 
 @admin.register(Conversation)
-class ConversationAdmin(CheckedIdsAdmin):
-    list_display = ("__str__", "contact", "account", "shown_state", "channel", "last_seq", "last_activity_at")
+class ConversationAdmin(StaffSideAdmin):
+    list_display = (
+        "__str__",
+        "contact",
+        "account",
+        "shown_state",
+        "assigned_to",
+        "channel",
+        "last_seq",
+        "last_activity_at",
+    )
     list_filter = (
+        AssignmentFilter,
         ("account", RelatedDropdownFilter),
         ("state", ChoicesDropdownFilter),
         ("channel", ChoicesDropdownFilter),
         ("status", ChoicesDropdownFilter),
     )
     list_filter_submit = True
-    list_select_related = ("contact", "account")
+    list_select_related = ("contact", "account", "assigned_to")
     search_fields = ("title", "contact__name", "contact__addresses__value", "external_id")
     search_help_text = _("Words, or how they begin: title, name, email, phone")
     show_full_result_count = False
@@ -57,7 +65,8 @@ class ConversationAdmin(CheckedIdsAdmin):
         ("contact", "account"),
         ("persona", "agent_is_pinned"),
         ("channel", "state", "status"),
-        ("close_reason", "taken_over_by"),
+        ("assigned_to", "taken_over_by"),
+        ("close_reason",),
         ("created_at", "last_activity_at", "closed_at"),
     )
 
@@ -166,34 +175,24 @@ class ConversationAdmin(CheckedIdsAdmin):
             messages.warning(request, _("Somebody else was first, or the conversation has ended."))
         return moved
 
-    def _conversation(self, conversation_id: Any) -> Conversation:
-        rows = Conversation.objects.select_related("account", "contact", "persona", "taken_over_by")
-        return get_object_or_404(rows, pk=conversation_id)
-
-    def _noted(self, request: HttpRequest, conversation: Conversation, what: str) -> None:
-        record(
-            conversation.account,
-            AuditEntry.ActorKind.STAFF,
-            request.user.get_username(),
-            what,
-            target=conversation,
-            request=request,
-        )
-
 
 def transcript_window(
     conversation: Conversation, highlighted: int | None, *, start: int | None = None
 ) -> dict[str, Any]:
-    """What `crm/_transcript.html` shows: a window of messages, and where the windows beside it begin."""
+    """What `crm/_transcript.html` shows: a window of messages with the notes between them, and where the
+    windows beside it begin."""
     newest = conversation.last_seq - WINDOW + 1
     at = min(highlighted, conversation.last_seq) - WINDOW // 2 if highlighted else newest
     first = start or max(1, at)
     rows: QuerySet[Message] = Message.objects.filter(conversation=conversation).select_related("staff")
     writing = rows.filter(state=Message.State.STREAMING).values_list("seq", flat=True).first()
+    found = list(rows.filter(seq__gte=first, seq__lte=first + WINDOW).order_by("seq"))
+    spoken = [message for message in found if message.seq < first + WINDOW]
+    following = found[-1] if len(found) > len(spoken) else None
     return {
         "settled": writing - 1 if writing else conversation.last_seq,
         "conversation": conversation,
-        "spoken": rows.filter(seq__gte=first, seq__lt=first + WINDOW).order_by("seq"),
+        "lines": list(notes.among(conversation, spoken, is_first=first == 1, following=following)),
         "highlighted": highlighted,
         "earlier": max(1, first - WINDOW) if first > 1 else None,
         "later": first + WINDOW if conversation.last_seq >= first + WINDOW else None,
@@ -201,8 +200,9 @@ def transcript_window(
 
 
 def takeover_values(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
-    """What `crm/_takeover.html` needs to offer taking over, writing and handing back."""
+    """What `crm/_takeover.html` and `crm/_staff_side.html` need to offer what they do."""
     return {
+        "assignable": assignable(conversation),
         "may_write": request.user.has_perm("crm.change_conversation"),  # type: ignore[union-attr]
         "is_mine": conversation.taken_over_by_id == request.user.pk,
         "offline": not speaking.has_model(conversation.persona),

@@ -8,6 +8,7 @@ from crm.models.conversations import Conversation, MediaFile, Message
 from crm.models.memories import MemoryFact
 from crm.models.merging import ContactMerge, Likeness, LikenessSearch, MovedRows
 from crm.models.moderation import ModerationByVendor, ModerationFlag, ModerationRule
+from crm.models.notes import PrivateNote
 from crm.models.sessions import Rating, SessionToken
 from crm.models.versions import MessageVersion
 
@@ -32,6 +33,7 @@ __all__ = [
     "ModerationFlag",
     "ModerationRule",
     "MovedRows",
+    "PrivateNote",
     "Rating",
     "SessionToken",
     "Suppression",

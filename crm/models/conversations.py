@@ -74,6 +74,15 @@ class Conversation(models.Model):
     taken_over_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    # Which member of staff looks after it. Indexed below, only where there is one.
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+    )
     # A member of staff tries a persona's draft out (crm/trying_out.py): in no list and no figure.
     tried_out_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
@@ -103,6 +112,12 @@ class Conversation(models.Model):
             models.Index(
                 fields=["last_activity_at"], condition=Q(pair_key__isnull=False), name="persona_chats_recent"
             ),
+            # what is assigned to one member of staff
+            models.Index(
+                fields=["assigned_to", "-last_activity_at", "-id"],
+                condition=Q(assigned_to__isnull=False),
+                name="conversation_of_staff",
+            ),
             # the admin's list of all accounts
             models.Index(fields=["-last_activity_at", "-id"], name="conversation_latest_of_all"),
         ]
@@ -120,6 +135,11 @@ class Conversation(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state == self.State.OPEN
+
+    def assign(self, staff: Any) -> None:
+        """To a member of staff, or to nobody. Only this is written: the talk may go on meanwhile."""
+        Conversation.objects.filter(pk=self.pk).update(assigned_to=staff)
+        self.assigned_to = staff
 
     @property
     def label(self) -> str:
