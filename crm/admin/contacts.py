@@ -216,7 +216,7 @@ class ContactAdmin(CheckedIdsAdmin):
 
 def _note_export(rows: QuerySet[Contact], request: HttpRequest) -> None:
     """One entry for each account with people in the file; one of no account for an empty file."""
-    filters = exporting.without_people({name: text for name, text in request.GET.items() if name != "o"})
+    filters = exporting.without_people({name: str(request.GET[name]) for name in request.GET if name != "o"})
     counted = rows.order_by().values_list("account").annotate(Count("pk"))
     counts: dict[Any, int] = dict(counted) or {None: 0}
     accounts = Account.objects.in_bulk([key for key in counts if key is not None])
