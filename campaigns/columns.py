@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.placeholders import column_name
 from crm.contacts import InvalidAddress, normalise_email
+from crm.exporting import COLUMNS, FIELD, is_export
 
 MAX_CELL = 2_000  # characters
 MAX_FACT = 200  # characters of a name or another fact of a contact
@@ -87,7 +88,18 @@ class RowError:
 
 def guess_mapping(headings: Sequence[str]) -> dict[str, str]:
     """Which field each column is, as far as headings tell; other columns are kept under their own name."""
-    return {heading: _meant(heading, position) for position, heading in enumerate(headings, start=1)}
+    meant = _meant_in_export if is_export(headings) else _meant
+    return {heading: meant(heading, position) for position, heading in enumerate(headings, start=1)}
+
+
+def _meant_in_export(heading: str, position: int) -> str:
+    """In an export of contacts: facts and free fields are themselves; what cannot come in is left out."""
+    if heading.startswith(FIELD):
+        name = own_name(heading.removeprefix(FIELD), position)
+        return f"field_{name}" if name in FIELDS else name
+    if heading in COLUMNS:
+        return heading if heading in FIELDS else LEFT_OUT
+    return _meant(heading, position)
 
 
 def _meant(heading: str, position: int) -> str:

@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 
 from campaigns import encodings, excel
 from campaigns.columns import guess_mapping
+from crm.exporting import is_export
+from crm.spreadsheets import unguarded
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_ROWS = 200_000
@@ -20,7 +22,6 @@ MAX_COLUMNS = 100
 MAX_HEADING_BYTES = 32_768
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_ROWS = 20  # looked at to find the separator, and shown
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 BREAK = re.compile(r"\r\n|\r|\n")
 # What Excel writes above the heading so that it finds its own separator again.
 EXCELS_HINT = re.compile(r"\A\"?sep=([,;\t|])\"?(?:\r\n|\r|\n)", re.IGNORECASE)
@@ -57,20 +58,25 @@ class Table:
         """What to keep of an Excel file: its rows as CSV, blank ones above the heading included."""
         return ("\n" * self.lines_before + self.text).encode()
 
+    @property
+    def is_export(self) -> bool:
+        """Whether it is an export of contacts, whose cells were kept from being formulas."""
+        return is_export(self.headings)
+
     def fields(self, mapping: Mapping[str, str]) -> list[str]:
         """The field of each column, in the file's order, which a mapping out of the database has lost."""
         return [mapping.get(heading, "") for heading in self.headings]
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and cells of each row that is not empty. Raises CsvRefusedError at a broken one."""
-        count = 0
+        count, is_ours = 0, self.is_export
         for line, cells in islice(self._records(), 1, None):
             if not any(cells) or not any(cell.strip() for cell in cells):
                 continue
             count += 1
             if count > MAX_ROWS:
                 raise CsvRefusedError(_("The file has more than %(most)s rows.") % {"most": f"{MAX_ROWS:,}"})
-            yield line, cells
+            yield line, [unguarded(cell) for cell in cells] if is_ours else cells
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         """Each record with the line it begins on, as an editor counts; in a sheet, with its row."""
@@ -221,19 +227,3 @@ def _told_apart(names: Sequence[str]) -> Iterator[str]:
         name = name or _("Column %(number)s") % {"number": position}
         seen[name] += 1
         yield name if seen[name] == 1 else f"{name} ({seen[name]})"
-
-
-# --- Writing ----------------------------------------------------------------------------------------
-
-
-def guarded(cell: str) -> str:
-    """The cell, so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
-
-
-def written(rows: Sequence[Sequence[str]], *, delimiter: str = ",", is_guarded: bool = True) -> str:
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=delimiter)
-    for row in rows:
-        writer.writerow([guarded(cell) for cell in row] if is_guarded else row)
-    return out.getvalue()

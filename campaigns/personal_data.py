@@ -17,6 +17,7 @@ from campaigns.models import (
     Recipient,
     SentText,
 )
+from crm import spreadsheets
 from crm.contacts import InvalidAddress, normalise_email
 from crm.models import Contact, ContactAddress
 
@@ -111,7 +112,9 @@ def _blank(kept: ContactImport, values: set[str]) -> int:
         return 0
     erased = ["erased"] + [""] * (len(table.headings) - 1)
     kept_rows = [erased if theirs else cells for theirs, (_line, cells) in zip(is_theirs, rows, strict=True)]
-    text = csv_reading.written([table.headings, *kept_rows], delimiter=kept.delimiter, is_guarded=False)
+    text = spreadsheets.written(
+        [table.headings, *kept_rows], delimiter=kept.delimiter, is_guarded=table.is_export
+    )
     name = str(kept.file.name)
     kept.file.storage.delete(name)
     kept.file.save(name, ContentFile(text.encode()), save=False)

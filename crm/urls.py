@@ -13,6 +13,7 @@ from crm import (
 from crm.api.bans import BanDetail, BanLift, BanList
 from crm.api.chat import chat
 from crm.api.chat_described import ChatView
+from crm.api.contact_exports import ContactsExport
 from crm.api.contacts import ContactDetail, ContactErase, ContactExport, ContactList, ContactTimeline
 from crm.api.media import media_file, upload
 from crm.api.media_described import MediaUploadView
@@ -96,6 +97,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/bans/<int:ban_id>", BanDetail.as_view(), name="ban"),
     path("api/v1/bans/<int:ban_id>/lift", BanLift.as_view(), name="ban-lift"),
     path("api/v1/contacts", ContactList.as_view(), name="contacts"),
+    path("api/v1/contacts/export", ContactsExport.as_view(), name="contacts-export"),
     path("api/v1/contacts/<uuid:contact_id>", ContactDetail.as_view(), name="contact"),
     path("api/v1/contacts/<uuid:contact_id>/timeline", ContactTimeline.as_view(), name="contact-timeline"),
     path("api/v1/contacts/<uuid:contact_id>/export", ContactExport.as_view(), name="contact-export"),

@@ -6,12 +6,11 @@ from typing import Any
 
 from config.api.models import Account
 from crm.models import ContactAddress
+from crm.spreadsheets import guarded
 from interviews.models import Answer, Guide, Interview
 
 FINISHED = ("completed", "processed", "failed")
 FACTS = ("interview", "name", "email", "state", "started_at", "completed_at")
-# What a spreadsheet may run as a formula when it opens the file.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "|", "%")
 BATCH = 500
 
 
@@ -60,11 +59,6 @@ def _row(interview: Interview, email: str) -> dict[str, Any]:
 
 def _cell(answer: Answer) -> str:
     return answer.value if answer.kind == Answer.Kind.ANSWERED else f"({answer.get_kind_display()})"
-
-
-def guarded(text: str) -> str:
-    """A cell that no spreadsheet runs: an apostrophe before what looks like a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def csv_lines(guide: Guide, account: Account) -> Iterator[str]:

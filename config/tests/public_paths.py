@@ -43,5 +43,5 @@ EMAIL_TEMPLATES = {
     "templates/campaigns/_button.html",
 }
 
-# Lists that are short by nature, and need no pages.
-BOUNDED_LISTS: dict[str, str] = {}
+# Lists that are short by nature, or read page by page as they are sent, and need no pages.
+BOUNDED_LISTS: dict[str, str] = {"/api/v1/contacts/export": "a file, streamed from pages by keyset"}

@@ -22,6 +22,10 @@ from crm.api.user_records import PreferencesField
 from crm.models import Contact, ContactAddress, Erasure, TimelineEntry
 
 SCOPE = "crm"
+FILTERS = [
+    OpenApiParameter("email", OpenApiTypes.STR, description="Only the one with this address."),
+    OpenApiParameter("phone", OpenApiTypes.STR, description="Only the one with this number."),
+]
 
 
 class AddressSerializer(serializers.ModelSerializer):
@@ -103,6 +107,15 @@ def _with_address(rows: Any, name: str, text: str) -> Any:
     return rows.filter(addresses__kind=name, addresses__value=value)
 
 
+def people_asked_for(request: Request) -> Any:
+    """The account's contacts by FILTERS; not who became part of another, or was erased."""
+    rows = contacts.people_among(Contact.objects.for_account(account_of(request)))
+    for name in ("email", "phone"):
+        if text := request.query_params.get(name):
+            rows = _with_address(rows, name, text)
+    return rows
+
+
 @extend_schema(tags=["Contacts"])
 class ContactList(generics.ListAPIView):
     required_scope = SCOPE
@@ -112,20 +125,12 @@ class ContactList(generics.ListAPIView):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return Contact.objects.none()
-        rows = contacts.people_among(Contact.objects.for_account(account_of(self.request)))
-        rows = rows.prefetch_related("addresses")
-        for name in ("email", "phone"):
-            if text := self.request.query_params.get(name):
-                rows = _with_address(rows, name, text)
-        return rows
+        return people_asked_for(self.request).prefetch_related("addresses")
 
     @extend_schema(
         operation_id="contacts_list",
         summary="Contacts, the newest first; not who became part of another, or was erased",
-        parameters=[
-            OpenApiParameter("email", OpenApiTypes.STR, description="Only the one with this address."),
-            OpenApiParameter("phone", OpenApiTypes.STR, description="Only the one with this number."),
-        ],
+        parameters=FILTERS,
     )
     def get(self, request: Request) -> Response:
         return self.list(request)
