@@ -18,8 +18,8 @@ from config.api.authentication import account_of, caller_of
 from config.api.envelope import success
 from config.api.models import Account
 from config.api.openapi import enveloped
-from config.api.owned import OwnedList, one_of
-from crm.contacts import email_of, uuid_of
+from config.api.owned import OwnedList, one_of, uuid_in
+from crm.contacts import email_of
 from crm.models import Contact
 
 KINDS = tuple(InboundEmail.Kind.values)
@@ -102,7 +102,7 @@ class InboundEmailList(OwnedList):
                 raise serializers.ValidationError({"kind": f"One of {', '.join(KINDS)}."})
             rows = rows.filter(kind=kind)
         if contact := query.get("contact", ""):
-            rows = rows.filter(contact=_uuid(contact))
+            rows = rows.filter(contact=uuid_in("contact", contact))
         return rows
 
     @extend_schema(
@@ -115,13 +115,6 @@ class InboundEmailList(OwnedList):
     )
     def get(self, request: Request) -> Response:
         return self.list(request)
-
-
-def _uuid(text: str) -> UUID:
-    found = uuid_of(text)
-    if found is None:
-        raise serializers.ValidationError({"contact": "Must be a UUID."})
-    return found
 
 
 @extend_schema(tags=["Inbound emails"])

@@ -18,7 +18,7 @@ from config.api.authentication import account_of
 from config.api.envelope import success
 from config.api.errors import NotFoundError
 from config.api.openapi import enveloped
-from crm.contacts import uuid_of
+from config.api.owned import uuid_in
 
 
 class OutboxSerializer(serializers.ModelSerializer):
@@ -66,13 +66,6 @@ class OutboxEmailSerializer(OutboxSerializer):
         return list(self._read(delivery).attachments)
 
 
-def _uuid(text: str) -> UUID:
-    found = uuid_of(text)
-    if found is None:
-        raise serializers.ValidationError({"campaign": "Must be a UUID."})
-    return found
-
-
 def _refuse_unless_open() -> None:
     if not settings.OUTBOX_API:
         raise NotFoundError("page")
@@ -93,7 +86,7 @@ class OutboxList(generics.ListAPIView):
         if to := query.get("to", ""):
             rows = rows.filter(to_email=to.strip().lower())
         if campaign := query.get("campaign", ""):
-            rows = rows.filter(campaign=_uuid(campaign))
+            rows = rows.filter(campaign=uuid_in("campaign", campaign))
         return rows
 
     @extend_schema(

@@ -33,6 +33,14 @@ def given(kind: type[S], request: Request, instance: Model | None = None) -> S:
     return serializer
 
 
+def uuid_in(name: str, text: str) -> UUID:
+    """The id that the query parameter `name` gives. Raises ValidationError."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise serializers.ValidationError({name: "Must be a UUID."}) from None
+
+
 class OwnedList(generics.ListAPIView):
     """The account's rows, newest first. `queryset` (empty) names the model for the schema."""
 

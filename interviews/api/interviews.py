@@ -17,6 +17,7 @@ from config.api.authentication import account_of, caller_of
 from config.api.envelope import success
 from config.api.errors import ConflictError, NotFoundError
 from config.api.openapi import enveloped
+from config.api.owned import uuid_in
 from crm import contacts
 from crm.models import Contact
 from interviews import processing, starting
@@ -142,7 +143,7 @@ class InterviewList(generics.ListAPIView):
         query = self.request.query_params
         rows = Interview.objects.for_account(account_of(self.request)).select_related("guide", "contact")
         if guide := query.get("guide"):
-            rows = rows.filter(guide_id=_uuid("guide", guide))
+            rows = rows.filter(guide_id=uuid_in("guide", guide))
         if state := query.get("state"):
             if state not in Interview.State.values:
                 raise serializers.ValidationError({"state": f"One of {', '.join(Interview.State.values)}."})
@@ -201,13 +202,6 @@ def _contact(request: Request, given: dict[str, Any]) -> Contact:
     except contacts.InvalidAddress as error:
         raise serializers.ValidationError({"email": str(error)}) from None
     return contact
-
-
-def _uuid(name: str, text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise serializers.ValidationError({name: "Must be a UUID."}) from None
 
 
 @extend_schema(tags=["Interviews"])
